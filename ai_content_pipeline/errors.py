@@ -1,0 +1,133 @@
+"""Every error a user can meet, and the exit code of each.
+
+::
+
+    AicpError                      1   the run, or an item of it, failed
+    ├── UsageError                 2   the command line is wrong
+    ├── InvalidPipeline            3   the YAML is wrong; carries every problem found
+    ├── ConfigurationError         4   key, weights or configuration missing or refused
+    ├── BudgetRefused              5   the cap does not allow it
+    ├── ContentRejected            6   the vendor refused the content
+    ├── PartlyDone                 7   some items failed, the others are there
+    ├── OutcomeUnknown             8   a request was sent and nobody knows whether it was accepted
+    ├── WaitingForApproval         9   a gate waits for a person
+    ├── BadMedia                   1   a file is not the picture or video it should be
+    ├── JournalError               1   the project's memory cannot be used
+    ├── ProviderUnavailable       75   the vendor is down for now
+    └── Interrupted              130   ^C; the state is saved
+
+The codes are public and stable. When several apply at once, `worst` picks one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class AicpError(Exception):
+    """An error with a message for people: what happened, and what to do (`hint`)."""
+
+    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "failed"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_with: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.retry_with = retry_with
+
+
+class UsageError(AicpError):
+    exit_code = 2
+    code = "usage"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a file. `line` and `column` count from 1; None where there is no position."""
+
+    message: str
+    hint: str | None = None
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        text = f"{where}: {self.message}" if where else self.message
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+class InvalidPipeline(AicpError):
+    """Every problem of a pipeline file, found before anything ran or was written."""
+
+    exit_code = 3
+    code = "invalid_pipeline"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ConfigurationError(AicpError):
+    exit_code = 4
+    code = "configuration"
+
+
+class BudgetRefused(AicpError):
+    exit_code = 5
+    code = "budget"
+
+
+class ContentRejected(AicpError):
+    exit_code = 6
+    code = "content_rejected"
+
+
+class PartlyDone(AicpError):
+    exit_code = 7
+    code = "partly_done"
+
+
+class OutcomeUnknown(AicpError):
+    exit_code = 8
+    code = "outcome_unknown"
+
+
+class WaitingForApproval(AicpError):
+    exit_code = 9
+    code = "waiting_for_approval"
+
+
+class BadMedia(AicpError):
+    """A file that cannot be used as the picture or video it claims to be."""
+
+    code = "bad_media"
+
+
+class JournalError(AicpError):
+    """The journal cannot be opened, read or written (newer schema, damaged, disk full)."""
+
+    code = "journal"
+
+
+class ProviderUnavailable(AicpError):
+    exit_code = 75
+    code = "provider_unavailable"
+
+
+class Interrupted(AicpError):
+    exit_code = 130
+    code = "interrupted"
+
+
+#: When several things went wrong at once, the first of these is the process's exit code.
+EXIT_CODE_ORDER = (130, 8, 5, 4, 9, 7, 6, 75, 1)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The one exit code for several outcomes; 0 when there is none."""
+    present = set(codes) - {0}
+    return next((code for code in EXIT_CODE_ORDER if code in present), max(present, default=0))
