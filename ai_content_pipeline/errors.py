@@ -13,6 +13,7 @@
     ├── WaitingForApproval         9   a gate waits for a person
     ├── BadMedia                   1   a file is not the picture or video it should be
     ├── JournalError               1   the project's memory cannot be used
+    ├── NotAccepted                1   a vendor surely did not take a request (its cause says which code)
     ├── ProviderUnavailable       75   the vendor is down for now
     └── Interrupted              130   ^C; the state is saved
 
@@ -111,6 +112,22 @@ class JournalError(AicpError):
     """The journal cannot be opened, read or written (newer schema, damaged, disk full)."""
 
     code = "journal"
+
+
+class NotAccepted(AicpError):
+    """A submit that surely created no job, so its reservation is released and it may be sent again.
+
+    `cause` is the error a user should see if it stays so; `temporary` says that waiting may help, for
+    `retry_after` seconds where the vendor named a time.
+    """
+
+    code = "not_accepted"
+
+    def __init__(self, cause: AicpError, *, temporary: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(cause.message, hint=cause.hint)
+        self.cause = cause
+        self.temporary = temporary
+        self.retry_after = retry_after
 
 
 class ProviderUnavailable(AicpError):

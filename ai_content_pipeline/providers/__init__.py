@@ -1,0 +1,1 @@
+"""Where media is made: one file per vendor, each satisfying `protocol.Provider`."""
