@@ -151,6 +151,7 @@ class Reason(StrEnum):
     INVALID = "invalid_request"
     CONFIGURATION = "configuration"
     PROVIDER = "provider_failed"
+    TEMPORARY = "temporary"  # the vendor says that the same request may well succeed
     CANCELLED = "cancelled"
     BAD_OUTPUT = "bad_output"
     GONE = "gone"
@@ -184,7 +185,6 @@ class Failed:
     reason: Reason
     message: str
     billed: Billed = Billed.UNKNOWN
-    retryable: bool = False  # the vendor says that the same request may well succeed
 
 
 @dataclass(frozen=True, slots=True)

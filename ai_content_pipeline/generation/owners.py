@@ -1,0 +1,69 @@
+"""Which processes are alive: each holds a file lock for as long as it lives, and the system drops it.
+
+A job's owner is such a lock's name. A process that was killed leaves the file but not the lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from pathlib import Path
+
+
+class Owners:
+    """The lock files of one project, and this process's own among them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.me = secrets.token_hex(8)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._held = os.open(self._path(self.me), os.O_RDWR | os.O_CREAT, 0o600)
+        _lock(self._held)
+
+    def alive(self, owner: str) -> bool:
+        """Whether the process that calls itself `owner` still runs (it may be this one)."""
+        if owner == self.me:
+            return True
+        try:
+            descriptor = os.open(self._path(owner), os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            if not _lock(descriptor):
+                return True
+            with contextlib.suppress(OSError):
+                self._path(owner).unlink()
+            return False
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._path(self.me).unlink()
+        os.close(self._held)
+
+    def _path(self, owner: str) -> Path:
+        return self._folder / f"{owner}.lock"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
