@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ai_content_pipeline.artifacts import Artifact, Frame, Kind, Role, Source
 
@@ -77,13 +77,20 @@ class JobRequest:
     outputs: int = 1
 
 
+class Pictures(Protocol):
+    def __call__(self, artifact: Artifact, frame: Frame = Frame.FIRST, edge: int | None = None) -> Image:
+        """A picture, or a frame of a video. With `edge`, one reduced to no less than that many pixels
+        on its longest side may come, from memory where it is still there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """What local work is handed: its input files, a folder to write into, and pictures in memory."""
+    """What local work is handed: its input files, a folder to write into, and how to see a picture."""
 
-    inputs: Mapping[Role, tuple[tuple[Artifact, Path], ...]]
+    inputs: Mapping[Role, tuple[Artifact, ...]]
     folder: Path
-    picture: Callable[[Artifact, Frame], Image]  # first or last frame of a video; a picture as it is
+    picture: Pictures
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Plan, schedule, run: from an expansion to files in the output folder."""

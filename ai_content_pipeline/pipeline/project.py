@@ -1,0 +1,64 @@
+"""Where a pipeline file lives: its project, the project's memory, and the folder its output goes to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+STATE_FOLDER = ".aicp"
+_MARKERS = (STATE_FOLDER, "pyproject.toml", ".git")
+_UNSAFE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$')
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder with a memory (`.aicp`)."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        return self.root / STATE_FOLDER
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal.sqlite3"
+
+    def relative(self, path: Path) -> str:
+        """`path` as the journal names it: relative to the project where it lies inside."""
+        resolved = path.resolve()
+        inside = resolved.is_relative_to(self.root)
+        return (resolved.relative_to(self.root) if inside else resolved).as_posix()
+
+
+def find_project(start: Path) -> Project:
+    """The nearest folder upwards from the file or folder `start` that is a project, else its own folder."""
+    folder = start.resolve()
+    folder = folder if folder.is_dir() else folder.parent
+    for candidate in (folder, *folder.parents):
+        if any((candidate / marker).exists() for marker in _MARKERS):
+            return Project(candidate)
+    return Project(folder)
+
+
+def check_output_dir(text: str) -> str:
+    """An ``output_dir`` that stays inside the project on every system.
+
+    Raises:
+        ValueError: it does not, or is no folder name.
+    """
+    if not text or len(text) > 200:
+        raise ValueError("output_dir must be a folder name of 1 to 200 characters")
+    if text.startswith(("/", "~")) or ":" in text or "\\" in text:
+        raise ValueError(
+            f"output_dir {text!r} must be relative to the project, with '/' between folders;"
+            " --output-dir on the command line may lie anywhere"
+        )
+    for part in PurePosixPath(text).parts:
+        if part == "..":
+            raise ValueError(f"output_dir {text!r} leaves the project: remove '..'")
+        if _UNSAFE.search(part) or _RESERVED.fullmatch(part) or len(part.encode()) > 255:
+            raise ValueError(f"output_dir {text!r}: {part!r} is no folder name on every system")
+    return text

@@ -1,0 +1,131 @@
+"""image_to_video: a clip from each picture, sequentially or in parallel, with ``start`` and ``end`` frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+from ai_content_pipeline.artifacts import Artifact, Frame, Kind, Pending, Role, Source
+from ai_content_pipeline.jobs import JobRequest, Task
+from ai_content_pipeline.steps import requests
+from ai_content_pipeline.steps.fields import Entry, ModelFields
+from ai_content_pipeline.steps.protocol import Fault, Faults, Input, Item, LabelBook, Setting, check_count
+
+_PREVIOUS = "previous.last_frame"
+_IMAGE = frozenset({Kind.IMAGE})
+
+
+class ImageToVideo(ModelFields):
+    type: Literal["image_to_video"]
+
+    task: ClassVar[Task] = Task.IMAGE_TO_VIDEO
+    takes: ClassVar[Mapping[Role, frozenset[Kind]]] = {Role.START: _IMAGE, Role.END: _IMAGE}
+
+    def check(self, setting: Setting) -> tuple[Fault, ...]:
+        return requests.check(self, self.task, setting)
+
+    def items(self, inputs: Mapping[Role, Sequence[Input]], setting: Setting) -> tuple[Item, ...]:
+        faults: list[Fault] = []
+        count = self._count(inputs)
+        check_count(count, ("input",))
+        labels, items = LabelBook(), list[Item]()
+        for index in range(count):
+            items.append(self._item(index, inputs, setting, items, labels, faults))
+        given = tuple(item.index for item in items if item.given)
+        faults += requests.check_prompts(self, count, setting, given)
+        if faults:
+            raise Faults(faults)
+        return tuple(items)
+
+    def work(self, item: Item, setting: Setting) -> JobRequest:
+        return requests.request(self, self.task, item, setting)
+
+    def _count(self, inputs: Mapping[Role, Sequence[Input]]) -> int:
+        """The shortest role decides; without any input, the entries that bring their own."""
+        lengths = [len(files) for files in inputs.values()]
+        return min(lengths) if lengths else len(self.params.prompts or ())
+
+    def _item(
+        self,
+        index: int,
+        inputs: Mapping[Role, Sequence[Input]],
+        setting: Setting,
+        before: Sequence[Item],
+        labels: LabelBook,
+        faults: list[Fault],
+    ) -> Item:
+        entry = requests.entry_of(self, index)
+        files = {role: found[index] for role, found in inputs.items()}
+        files |= self._own(index, entry, setting, before, faults)
+        given = self._footage(files)
+        first = files.get(Role.START) or files.get(Role.INPUT) or files.get(Role.END)
+        label = labels.unique(first.label if first else f"{setting.name}_{index + 1}")
+        card = requests.card_of(self, entry, setting)
+        sources: dict[Role, tuple[Source, ...]] = (
+            {} if given else {role: (file.source,) for role, file in files.items()}
+        )
+        if not given:
+            faults += self._check_roles(index, entry, sources, setting)
+        params = requests.params_of(self, entry, card)
+        makes = requests.made(f"{setting.name}/{label}", card, self.task, params, sources)
+        return Item(setting.name, index, label, index, 0, sources, makes, given)
+
+    def _own(
+        self, index: int, entry: Entry, setting: Setting, before: Sequence[Item], faults: list[Fault]
+    ) -> dict[Role, Input]:
+        """What the entry brings itself, in place of the step's input."""
+        found: dict[Role, Input] = {}
+        for key, role in (("file", Role.START), ("start", Role.START), ("end", Role.END)):
+            text = getattr(entry, key)
+            if text is None:
+                continue
+            path = ("params", "prompts", index, key)
+            try:
+                found[role] = self._resolve(key, text, setting, before)
+            except LookupError as error:
+                faults.append(Fault(path, str(error.args[0])))
+        return found
+
+    def _resolve(self, key: str, text: str, setting: Setting, before: Sequence[Item]) -> Input:
+        if key == "file":
+            return setting.read(text)
+        if text == _PREVIOUS:
+            return _last_frame(before, setting)
+        found = setting.find(text)
+        if found.source.kind is not Kind.IMAGE:
+            raise LookupError(f"{text} is a video; write {text}.last_frame or .first_frame for a still of it")
+        return found
+
+    @staticmethod
+    def _footage(files: Mapping[Role, Input]) -> Artifact | None:
+        """A video in the start slot is the finished clip itself: the user's own footage."""
+        start = files.get(Role.START)
+        if start is not None and isinstance(start.source, Artifact) and start.source.kind is Kind.VIDEO:
+            return start.source
+        return None
+
+    def _check_roles(
+        self, index: int, entry: Entry, sources: Mapping[Role, tuple[Source, ...]], setting: Setting
+    ) -> list[Fault]:
+        card = requests.card_of(self, entry, setting)
+        path = ("params", "prompts", index) if index < len(self.params.prompts or ()) else ("input",)
+        if not sources:
+            return [Fault(path, f"clip {index + 1} has no picture to start from", "give the step an 'input'")]
+        return [
+            Fault(
+                path, f"{card.title} takes no {role.value} picture", "choose a model that does, or remove it"
+            )
+            for role in sources
+            if role not in card.roles
+        ]
+
+
+def _last_frame(before: Sequence[Item], setting: Setting) -> Input:
+    if not before:
+        raise LookupError("the first clip has no previous one: give it a file or an item instead")
+    last = before[-1]
+    if last.given is not None:
+        raise LookupError("the previous clip is your own footage; name its file in a step of its own first")
+    makes = last.makes
+    still = Pending(makes.address, Kind.IMAGE, makes.width, makes.height, frame=Frame.LAST)
+    return Input(still, f"{setting.name}_{len(before) + 1}")

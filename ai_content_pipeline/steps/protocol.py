@@ -1,0 +1,148 @@
+"""What a step type is: its YAML fields, and the pure verbs that planning and running share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from ai_content_pipeline.artifacts import Artifact, Kind, Pending, Role, Source
+from ai_content_pipeline.catalog import Card
+from ai_content_pipeline.jobs import JobRequest, LocalWork, Task
+
+YamlPath = tuple[str | int, ...]
+
+#: More items than this in one pipeline is a slip of the keyboard, not a film.
+MAX_ITEMS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file that a step is given, and the label it carries along the chain."""
+
+    source: Source
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One slot of a step, addressed by the path it will have: ``clips/scene_2``.
+
+    Items with the same `job` come from one request or one piece of local work, as its `output`-th
+    file. `makes` is what is known of the file before it exists; `given` is the user's own file where
+    an entry put one into the slot.
+    """
+
+    step: str
+    index: int
+    label: str
+    job: int
+    output: int
+    inputs: Mapping[Role, tuple[Source, ...]]
+    makes: Pending
+    given: Artifact | None = None
+
+    @property
+    def address(self) -> str:
+        return self.makes.address
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with a step; `path` leads to it from the step's own mapping."""
+
+    path: YamlPath
+    message: str
+    hint: str | None = None
+
+
+class Faults(Exception):
+    """Everything wrong with one step."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(fault.message for fault in faults))
+        self.faults = tuple(faults)
+
+
+def check_count(count: int, path: YamlPath) -> None:
+    """Refuse a fan-out bomb before its items are built.
+
+    Raises:
+        Faults: more than `MAX_ITEMS`.
+    """
+    if count > MAX_ITEMS:
+        hint = "split the work over several files"
+        raise Faults([Fault(path, f"{count:,} items are more than the limit of {MAX_ITEMS:,}", hint)])
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What surrounds a step: its name, its models' cards, and what the file says above it.
+
+    `read` probes a file of the user's (path relative to the YAML's folder); `find` looks up the item
+    at an address. Both raise `LookupError` with a message for people.
+    """
+
+    name: str
+    cards: Mapping[str, Card]
+    read: Callable[[str], Input]
+    find: Callable[[str], Input]
+    prompt: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a step's items may run: at most `workers` at a time; `ordered` ones in item order;
+    with `batch`, the next so many only when the last so many have ended."""
+
+    workers: int
+    ordered: bool = False
+    batch: int | None = None
+    parallel: bool = False
+
+
+class Step(Protocol):
+    """A step type. Its pydantic fields are the YAML keys; everything below is pure."""
+
+    task: ClassVar[Task | None]
+    #: Which kinds of file each role takes. The first role is the one a plain ``input:`` fills.
+    takes: ClassVar[Mapping[Role, frozenset[Kind]]]
+
+    @property
+    def models(self) -> Mapping[YamlPath, str]:
+        """Every model that the step names, by where it names it."""
+        ...
+
+    @property
+    def shape(self) -> Shape: ...
+
+    def check(self, setting: Setting) -> tuple[Fault, ...]:
+        """What can be said of the parameters without any input."""
+        ...
+
+    def items(self, inputs: Mapping[Role, Sequence[Input]], setting: Setting) -> tuple[Item, ...]:
+        """Static expansion.
+
+        Raises:
+            Faults: the inputs and the step's fields do not fit.
+        """
+        ...
+
+    def work(self, item: Item, setting: Setting) -> JobRequest | LocalWork:
+        """What makes `item` (and its siblings of the same job). The plan prices it, the run does it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LabelBook:
+    """Gives out labels, each once."""
+
+    taken: set[str] = field(default_factory=set)
+
+    def unique(self, label: str) -> str:
+        number, candidate = 2, label
+        while candidate.casefold() in self.taken:
+            candidate, number = f"{label}_{number}", number + 1
+        self.taken.add(candidate.casefold())
+        return candidate
