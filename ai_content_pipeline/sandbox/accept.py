@@ -1,0 +1,190 @@
+"""A request becomes a job: its inputs are looked up, its outcome decided, its media named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from urllib.parse import unquote, urlsplit
+
+from ai_content_pipeline.artifacts import Kind
+
+from . import faults as f
+from .files import find_output
+from .media import Media, data_uri, size_of
+from .models import bad_inputs, kind_of, outputs_asked, prompt_of, seconds_asked
+from .prices import price
+from .routing import Actions
+from .state import End, Failure, Job, Quirks, State, Stop, new_id
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def accept(
+    state: State,
+    vendor: f.Vendor,
+    endpoint: str,
+    payload: Mapping[str, object],
+    actions: Actions,
+    *,
+    host: str,
+    deadline: float | None = None,
+    keeps: float = inf,
+) -> Job:
+    """Create the job. From here on it runs, costs and ends by the clock alone.
+
+    `host` is what the client called the sandbox, `deadline` seconds after which the vendor ends the
+    job, `keeps` seconds for which its files outlive it.
+    """
+    sources, missing = _inputs(state, payload, host)
+    kind = kind_of(endpoint)
+    seconds = next((a.seconds for a in actions if isinstance(a, f.RunTime)), state.settings.job_seconds(kind))
+    assert isinstance(seconds, float)
+    queue, run = _times(seconds, state.settings.queue_share, actions)
+    now = state.clock.now()
+    job = Job(
+        id=new_id(vendor),
+        vendor=vendor,
+        endpoint=endpoint,
+        payload=payload,
+        created=now,
+        skew=state.faults.skew(vendor),
+        queue=queue,
+        run=run,
+        quirks=_quirks(actions, missing or _refused(endpoint, payload)),
+        media=_media(state, kind, payload, sources),
+        price=price(endpoint, payload),
+        stop=_stop(actions, now, queue, deadline),
+        keeps=keeps,
+    )
+    if job.end is End.SUCCEEDED:
+        for media in job.outputs:
+            state.prepare(media)
+    return state.add(job)
+
+
+def _times(seconds: float, queue_share: float, actions: Actions) -> tuple[float, float]:
+    stuck = next((action.phase for action in actions if isinstance(action, f.Stuck)), None)
+    if stuck == "queued":
+        return inf, 0.0
+    queue = seconds * queue_share
+    return queue, inf if stuck == "running" else seconds - queue
+
+
+def _stop(actions: Actions, now: float, queue: float, deadline: float | None) -> Stop | None:
+    """A job that ends before its time: by the script, or by the deadline the client set."""
+    if any(isinstance(action, f.Aborted) for action in actions):
+        return Stop(now + queue, End.ABORTED, billed=False)
+    if deadline is None:
+        return None
+    if deadline <= queue:
+        return Stop(now + deadline, End.ABORTED, billed=False)
+    return Stop(now + deadline, End.CANCELED, billed=True)
+
+
+def _quirks(actions: Actions, failure: Failure | None) -> Quirks:
+    values: dict[str, object] = {}
+    for action in actions:
+        match action:
+            case f.Reject():
+                message = "The content could not be processed because it was flagged by a content checker."
+                failure = failure or Failure("policy", message, billed=action.billed)
+            case f.Fail():
+                failure = failure or Failure("model", action.reason, action.code, action.billed)
+            case f.ErrorBody():
+                values["error_body"] = True
+                message = "The model returned no output."
+                failure = failure or Failure("model", message, 500, action.billed)
+            case f.Backwards():
+                values["backwards"] = True
+            case f.UnknownStatus():
+                values |= {"unknown": action.word, "unknown_polls": action.polls}
+            case f.Gone():
+                values["gone"] = action.what
+            case f.Outputs():
+                values["outputs"] = action.count
+            case f.OutputUrl():
+                values["output_url"] = action.url
+            case f.CompletedTwice():
+                values["twice"] = True
+    return Quirks(failure=failure, **values)  # type: ignore[arg-type]
+
+
+def _refused(endpoint: str, payload: Mapping[str, object]) -> Failure | None:
+    bad = next(bad_inputs(endpoint, payload), None)
+    if bad is None:
+        return None
+    kind = "literal_error" if bad.allowed else "missing"
+    return Failure("input", bad.message, field=bad.field, value=bad.value, type=kind)
+
+
+def _media(
+    state: State, kind: Kind, payload: Mapping[str, object], sources: tuple[bytes | Media, ...]
+) -> tuple[Media, ...]:
+    settings, seed = state.settings, payload.get("seed")
+    video = kind is Kind.VIDEO
+    longest = settings.video_px if video else settings.image_px
+    width, height = size_of(payload, kind, sources[0] if sources else None, longest)
+    first_seed = seed if isinstance(seed, int) else 0
+    return tuple(
+        Media(
+            kind,
+            prompt_of(payload),
+            width,
+            height,
+            seconds_asked(payload) if video else 0.0,
+            settings.video_fps if video else 0,
+            first_seed + number,
+            sources,
+        )
+        for number in range(1 if video else outputs_asked(payload))
+    )
+
+
+def _inputs(
+    state: State, payload: Mapping[str, object], host: str
+) -> tuple[tuple[bytes | Media, ...], Failure | None]:
+    """The files a payload names, in order, and what is wrong with the first that is not there."""
+    found: list[bytes | Media] = []
+    for field, text in _strings(payload):
+        source = data_uri(text)
+        if source is not None:
+            found.append(source)
+        elif _is_ours(text, host):
+            stored = _stored(state, unquote(urlsplit(text).path))
+            if stored is None:
+                message = "Failed to download the file. It does not exist or has expired."
+                return tuple(found), Failure("upload", message, field=field, url=text, value=text)
+            found.append(stored)
+        elif text.startswith(("http://", "https://")):
+            found.append(text.encode())  # never fetched: the sandbox has no network
+    return tuple(found), None
+
+
+def _stored(state: State, path: str) -> bytes | Media | None:
+    upload = state.uploaded(path)
+    if upload:
+        return upload.data
+    output = find_output(state, path)
+    return output[1] if output else None
+
+
+def _is_ours(text: str, host: str) -> bool:
+    if not text.startswith("http://"):
+        return False
+    try:
+        url, own = urlsplit(text), urlsplit(f"http://{host}")
+        return url.hostname in LOOPBACK and url.port == own.port
+    except ValueError:  # a malformed port
+        return False
+
+
+def _strings(value: object, field: str = "") -> Iterator[tuple[str, str]]:
+    """Every string with the top-level field it stands in."""
+    if isinstance(value, str):
+        yield field, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _strings(inner, field or str(name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner, field)

@@ -1,0 +1,185 @@
+"""What a finished job returns: real pictures and clips, small and drawn once.
+
+A `Media` value says all that its bytes depend on (prompt, inputs, seed, size), so equal jobs share
+one file and the same job gives the same pixels in every run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import io
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
+
+from ai_content_pipeline.artifacts import Kind
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+KEPT = 1024  # files kept in memory; one that was dropped is drawn again
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One output file. Sizes in pixels, `seconds` 0 for a picture; `inputs` are files or other outputs."""
+
+    kind: Kind
+    prompt: str
+    width: int
+    height: int
+    seconds: float
+    fps: int
+    seed: int
+    inputs: tuple[bytes | Media, ...] = ()
+
+    @property
+    def content_type(self) -> str:
+        return "video/mp4" if self.kind is Kind.VIDEO else "image/png"
+
+    @property
+    def suffix(self) -> str:
+        return ".mp4" if self.kind is Kind.VIDEO else ".png"
+
+    def digest(self) -> bytes:
+        """32 bytes that depend on everything the pixels depend on."""
+        parts = [source if isinstance(source, bytes) else source.digest() for source in self.inputs]
+        known = (self.kind.value, self.prompt, self.width, self.height, self.seconds, self.fps, self.seed)
+        return hashlib.sha256(repr((known, [hashlib.sha256(p).digest() for p in parts])).encode()).digest()
+
+
+class Renderer:
+    """Draws media in the background and keeps the files. `start` is cheap; `get` waits."""
+
+    def __init__(self, look: Literal["draft", "plain"]) -> None:
+        self._draw = draw_plain if look == "plain" else draw_draft
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox-media")
+        self._files: OrderedDict[Media, Future[bytes]] = OrderedDict()
+
+    def start(self, media: Media) -> Future[bytes]:
+        future = self._files.get(media)
+        if future is None:
+            future = self._files[media] = self._pool.submit(self._draw, media)
+            if len(self._files) > KEPT:
+                self._files.popitem(last=False)
+        else:
+            self._files.move_to_end(media)
+        return future
+
+    async def get(self, media: Media) -> bytes:
+        return await asyncio.wrap_future(self.start(media))
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+# ---- sizes ------------------------------------------------------------------------------------------
+
+_NAMED_SIZES = {
+    "square_hd": (1, 1),
+    "square": (1, 1),
+    "portrait_4_3": (3, 4),
+    "portrait_16_9": (9, 16),
+    "landscape_4_3": (4, 3),
+    "landscape_16_9": (16, 9),
+}
+
+
+def size_of(
+    payload: Mapping[str, object], kind: Kind, source: bytes | Media | None, longest: int
+) -> tuple[int, int]:
+    """Width and height, both even: the aspect that was asked for, else the input's, else the usual."""
+    asked = _ratio(payload.get("aspect_ratio"), ":") or _image_size(payload.get("image_size"))
+    usual = (16, 9) if kind is Kind.VIDEO else (1, 1)
+    width, height = asked or _size(source) or usual
+    scale = longest / max(width, height)
+    return tuple(max(16, round(side * scale / 2) * 2) for side in (width, height))  # type: ignore[return-value]
+
+
+def _image_size(value: object) -> tuple[int, int] | None:
+    if isinstance(value, Mapping):
+        return _ratio(f"{value.get('width')}:{value.get('height')}", ":")
+    return _NAMED_SIZES.get(value) if isinstance(value, str) else None
+
+
+def _ratio(value: object, mark: str) -> tuple[int, int] | None:
+    parts = value.split(mark) if isinstance(value, str) else []
+    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and int(part[:6]) for part in parts):
+        return None
+    width, height = (int(part[:6]) for part in parts)
+    return (width, height) if max(width, height) <= 16 * min(width, height) else None
+
+
+def _size(source: bytes | Media | None) -> tuple[int, int] | None:
+    if isinstance(source, Media):
+        return source.width, source.height
+    image = _opened(source) if source else None
+    return image.size if image else None
+
+
+def _opened(data: bytes) -> Image | None:
+    """The picture in `data`, not yet decoded; None when it is none."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def data_uri(text: str) -> bytes | None:
+    """The bytes of a ``data:…;base64,`` URI; None for any other text."""
+    head, mark, body = text.partition(";base64,")
+    if not mark or not head.startswith("data:"):
+        return None
+    try:
+        return base64.b64decode(body, validate=True)
+    except ValueError:
+        return None
+
+
+# ---- drawing ----------------------------------------------------------------------------------------
+
+
+def draw_plain(media: Media) -> bytes:
+    """One colour, different for every digest."""
+    from PIL import Image
+
+    red, green, blue = media.digest()[:3]
+    image = Image.new("RGB", (media.width, media.height), (red, green, blue))
+    if media.kind is Kind.IMAGE:
+        return as_bytes(image, "PNG")
+    return _encoded((image for _ in range(max(1, round(media.seconds * media.fps)))), media)
+
+
+def draw_draft(media: Media) -> bytes:
+    raise NotImplementedError
+
+
+def _encoded(frames: Iterable[Image], media: Media) -> bytes:
+    from ai_content_pipeline.media.video import encode_video
+
+    with TemporaryDirectory(prefix="aicp-sandbox-") as folder:
+        path = Path(folder) / "clip.mp4"
+        encode_video(frames, path, fps=media.fps)
+        return path.read_bytes()
+
+
+def as_bytes(image: Image, image_format: str) -> bytes:
+    out = io.BytesIO()
+    image.save(out, image_format)
+    return out.getvalue()
+
+
+def another_format(data: bytes, image_format: str) -> bytes:
+    """A small picture in `image_format`, in place of `data` whatever that was."""
+    from PIL import Image
+
+    red, green, blue = hashlib.sha256(data).digest()[:3]
+    return as_bytes(Image.new("RGB", (32, 32), (red, green, blue)), image_format)

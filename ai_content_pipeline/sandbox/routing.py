@@ -1,0 +1,20 @@
+"""How a protocol hands a recognised request to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .faults import AnyAction, Call
+from .messages import Reply, Request
+
+Actions = tuple[AnyAction, ...]
+Serve = Callable[[Request, Actions], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What a request is about, and the function that serves it."""
+
+    call: Call
+    serve: Serve
