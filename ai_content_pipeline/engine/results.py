@@ -1,9 +1,9 @@
-"""What a run leaves: one result for every item, always in item order; a failed one is a hole with its error."""
+"""What a run leaves: a result for every item, in item order; a failed one is a hole with its error."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -61,7 +61,7 @@ class ItemResult:
     take: int = 0
     inputs: tuple[str, ...] = ()  # addresses of items, or sha256 of own files
     source_urls: tuple[str, ...] = ()
-    estimate: CostEstimate = CostEstimate()
+    estimate: CostEstimate = field(default_factory=CostEstimate)
     cost: Decimal | None = Decimal(0)
     reported: bool = False  # the vendor reported `cost`; else it is the estimate
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""image_to_video: a clip from each picture, sequentially or in parallel, with ``start`` and ``end`` frames."""
+"""image_to_video: a clip from each picture, one by one or in parallel, with ``start`` and ``end`` frames."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Thumbnail(LocalFields):
             VERSION,
             {"size": params.size, "quality": params.quality, "format": params.format},
             item.inputs,
-            partial(_thumbnail, size=params.size, quality=params.quality, format=params.format),
+            partial(_thumbnail, size=params.size, quality=params.quality, suffix=params.format),
         )
 
     def _item(self, index: int, label: str, source: Source, setting: Setting) -> Item:
@@ -66,12 +66,12 @@ def _fitted(width: int | None, height: int | None, edge: int) -> tuple[int | Non
 
 
 def _thumbnail(
-    bench: Workbench, *, size: int, quality: int, format: Literal["webp", "jpeg", "png"]
+    bench: Workbench, *, size: int, quality: int, suffix: Literal["webp", "jpeg", "png"]
 ) -> tuple[tuple[Path, None], ...]:
     from ai_content_pipeline.media import thumbnails
 
     (artifact,) = bench.inputs[Role.INPUT]
-    path = bench.folder / f"thumbnail.{format}"
+    path = bench.folder / f"thumbnail.{suffix}"
     small = thumbnails.thumbnail(bench.picture(artifact, Frame.FIRST, size), size)
-    thumbnails.save_thumbnail(small, path, format=format, quality=quality)
+    thumbnails.save_thumbnail(small, path, format=suffix, quality=quality)
     return ((path, None),)

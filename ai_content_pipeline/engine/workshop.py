@@ -1,0 +1,127 @@
+"""Everything a run needs around it, opened and closed together: journal, stored files, providers, owner."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ai_content_pipeline.engine.local import LocalRunner
+from ai_content_pipeline.errors import ConfigurationError, JournalError
+from ai_content_pipeline.generation.artifact_store import ArtifactStore
+from ai_content_pipeline.generation.clock import Clock, SystemClock
+from ai_content_pipeline.generation.door import Door
+from ai_content_pipeline.generation.fetch import Download, Fetcher
+from ai_content_pipeline.generation.owners import Owners
+from ai_content_pipeline.generation.reconcile import Reconciler
+from ai_content_pipeline.generation.sqlite import SqliteStore
+from ai_content_pipeline.generation.stills import Stills
+from ai_content_pipeline.generation.store import Cap, Store
+from ai_content_pipeline.pipeline.project import Project
+from ai_content_pipeline.providers.protocol import Provider, Surroundings
+from ai_content_pipeline.providers.registry import PROVIDERS
+
+ProviderFactory = Callable[[Surroundings], Provider]
+
+
+@dataclass
+class Workshop:
+    """One project, opened by one process."""
+
+    project: Project
+    store: Store
+    artifacts: ArtifactStore
+    owners: Owners
+    environ: Mapping[str, str]
+    clock: Clock
+    factories: Mapping[str, ProviderFactory]
+    stills: Stills = field(default_factory=Stills)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    detached: threading.Event = field(default_factory=threading.Event)
+    _providers: dict[str, Provider] = field(default_factory=dict)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def local(self) -> LocalRunner:
+        return LocalRunner(self.store, self.artifacts, self.stills)
+
+    def provider(self, name: str) -> Provider:
+        """The one client of `name`.
+
+        Raises:
+            ConfigurationError: its key or package is missing, or nothing is called so.
+        """
+        with self._guard:
+            if name not in self._providers:
+                factory = self.factories.get(name)
+                if factory is None:
+                    known = ", ".join(sorted(self.factories))
+                    raise ConfigurationError(f"no provider is called {name!r}", hint=f"known: {known}")
+                surroundings = Surroundings(self.environ, self.artifacts.scratch, self.artifacts.locate)
+                self._providers[name] = factory(surroundings)
+            return self._providers[name]
+
+    def door(self, run: str, caps: Sequence[Cap] = ()) -> Door:
+        from ai_content_pipeline.media.probe import verify
+
+        fetcher = Fetcher(self.store, self.artifacts, self.clock, self._download, verify, self.stills)
+        grace = float(self.environ.get("AICP_RECONCILE_GRACE") or 60.0)
+        return Door(
+            store=self.store,
+            artifacts=self.artifacts,
+            provider=self.provider,
+            owners=self.owners,
+            clock=self.clock,
+            run=run,
+            fetcher=fetcher,
+            reconciler=Reconciler(self.store, self.clock, self.detached, grace),
+            caps=tuple(caps),
+            stopping=self.stopping,
+            detached=self.detached,
+        )
+
+    @property
+    def _download(self) -> Download:
+        def download(url: str, path: Path) -> None:
+            raise ConfigurationError(f"nothing here can download {url}")
+
+        return download
+
+
+@contextmanager
+def open_workshop(
+    project: Project,
+    environ: Mapping[str, str],
+    *,
+    clock: Clock | None = None,
+    factories: Mapping[str, ProviderFactory] = PROVIDERS,
+    open_store: Callable[[Path], Store] = SqliteStore,
+) -> Iterator[Workshop]:
+    """Open (and if need be make) the project's memory.
+
+    Raises:
+        JournalError: it cannot be used, or the folder cannot be written.
+    """
+    try:
+        project.state.mkdir(mode=0o700, exist_ok=True)
+        (project.state / ".gitignore").write_text("*\n")
+        owners = Owners(project.state / "owners")
+    except OSError as error:
+        raise JournalError(
+            f"{project.state} cannot be written: {error.strerror}",
+            hint="the project's folder must be writable",
+        ) from error
+    try:
+        store = open_store(project.journal)
+    except BaseException:
+        owners.close()
+        raise
+    try:
+        yield Workshop(
+            project, store, ArtifactStore(project.state), owners, environ, clock or SystemClock(), factories
+        )
+    finally:
+        store.close()
+        owners.close()
