@@ -1,0 +1,16 @@
+"""``python -m ai_content_pipeline``, and the ``aicp`` command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The only function that exits."""
+    from ai_content_pipeline.cli.app import run_app
+
+    sys.exit(run_app(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The way in and out: finds the command, turns every error into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from ai_content_pipeline import __version__
+
+#: command → (module in this package, its function, one line for --help). Modules are imported when used.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run-chain": ("run_chain", "Run a pipeline; the same command again goes on where it stopped."),
+    "redo": ("redo", "Make one item anew, and what depends on it."),
+    "validate": ("validate", "Check pipeline files; nothing is run, spent or written."),
+    "init": ("init", "Write a commented starter pipeline."),
+    "schema": ("schema", "Print the JSON Schema of pipeline files, for editors."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"ai_content_pipeline.cli.{COMMANDS[cmd_name][0]}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid pipeline, 4 key or configuration missing, "
+    "5 budget refused, 6 content rejected, 7 partly done, 8 outcome unknown, 75 provider down, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="aicp")
+def app() -> None:
+    """Run chains of AI image and video steps from a YAML file, never paying twice."""
+
+
+def run_app(arguments: Sequence[str]) -> int:
+    """Run the command line; the process's exit code."""
+    try:
+        result = app.main(args=list(arguments), prog_name="aicp", standalone_mode=False)
+        _flush()
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return _usage(error, arguments)
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (`aicp … | head`); Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+
+
+def _usage(error: click.ClickException, arguments: Sequence[str]) -> int:
+    """A wrong command line, as text or (where JSON was asked for) as an envelope."""
+    if "--json" in arguments or "--json-stream" in arguments:
+        from ai_content_pipeline.cli.envelope import dumps, envelope
+        from ai_content_pipeline.errors import UsageError
+
+        command = next((word for word in arguments if not word.startswith("-")), "")
+        problem = UsageError(error.format_message())
+        sys.stdout.write(dumps(envelope(command=command, ok=False, error=problem)) + "\n")
+    else:
+        error.show()
+    return 2

@@ -1,0 +1,270 @@
+"""From a command line to a run: load, plan, ask, run, report. Shared by the commands that run pipelines."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ai_content_pipeline.cli.console import Console
+from ai_content_pipeline.cli.envelope import envelope
+from ai_content_pipeline.cli.options import Showing
+from ai_content_pipeline.errors import AicpError, BudgetRefused, UsageError
+
+if TYPE_CHECKING:
+    from ai_content_pipeline.engine.plan import Plan
+    from ai_content_pipeline.pipeline.expansion import Expansion
+    from ai_content_pipeline.pipeline.project import Project
+
+
+@dataclass
+class Outcome:
+    """What a command leaves for its envelope and its exit code."""
+
+    exit_code: int = 0
+    data: Any = None
+    run_id: str | None = None
+    cost: dict[str, str | None] | None = None
+
+
+@contextmanager
+def invocation(command: str, showing: Showing) -> Iterator[tuple[Console, Outcome]]:
+    """A console for one command; its errors become messages, an envelope and an exit code."""
+    console = Console.standard(showing)
+    outcome = Outcome()
+    error: AicpError | None = None
+    try:
+        yield console, outcome
+    except AicpError as caught:
+        error = caught
+    except OSError as caught:
+        error = AicpError(f"{caught.filename or 'a file'}: {caught.strerror or caught}")
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as caught:  # noqa: BLE001  the command line's last line: no traceback reaches a user
+        if showing.verbose > 1:
+            raise
+        error = AicpError(
+            f"internal error: {type(caught).__name__}: {caught}", hint="run it again with -vv and report it"
+        )
+    if error is not None:
+        outcome.exit_code = error.exit_code
+        console.error(error)
+    console.finish(
+        envelope(
+            command=command,
+            ok=outcome.exit_code == 0,
+            data=outcome.data,
+            error=error,
+            run_id=outcome.run_id,
+            cost=outcome.cost,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A command line that runs a pipeline, parsed."""
+
+    command: str
+    pipeline: Path | None
+    showing: Showing
+    overrides: tuple[str, ...] = ()
+    draft: bool = False
+    output_dir: Path | None = None
+    max_cost: str | None = None
+    allow_unpriced: bool = False
+    yes: bool = False
+    redo: str | None = None
+    given_twice: bool = field(default=False, repr=False)
+
+    @classmethod
+    def of(
+        cls, command: str, pipeline: Path | None, config: Path | None, showing: Showing, **rest: Any
+    ) -> Wish:
+        return cls(command, pipeline or config, showing, given_twice=bool(pipeline and config), **rest)
+
+    @property
+    def path(self) -> Path:
+        if self.given_twice:
+            raise UsageError(
+                "the pipeline is named twice", hint="give it as an argument or with --config, not both"
+            )
+        if self.pipeline is None:
+            raise UsageError("no pipeline file", hint=f"aicp {self.command} PIPELINE.yaml")
+        return self.pipeline
+
+    def retry(self, address: str | None) -> str:
+        """The command line that redoes one item, or goes on with everything."""
+        words = ["aicp", "run-chain" if address is None else "redo", str(self.path)]
+        if address is not None:
+            words.append(address)
+        elif self.redo is not None:
+            words[1:] = ["redo", str(self.path), self.redo]
+        words += ["--draft"] if self.draft else []
+        words += ["--output-dir", str(self.output_dir)] if self.output_dir else []
+        for override in self.overrides:
+            words += ["--set", override]
+        return shlex.join(words)
+
+
+def dry_run_command(wish: Wish) -> int:
+    from ai_content_pipeline.cli.plan_view import plan_data, show_plan
+    from ai_content_pipeline.engine.plan import make_plan
+
+    with invocation(wish.command, wish.showing) as (console, outcome):
+        expansion, project = _load(wish)
+        with _looking(project) as (store, artifacts):
+            plan = make_plan(expansion, store, artifacts)
+        outcome.data = plan_data(plan)
+        show_plan(console, expansion, plan)
+    return outcome.exit_code
+
+
+def run_command(wish: Wish) -> int:
+    from ai_content_pipeline import report
+    from ai_content_pipeline.engine.plan import make_plan
+    from ai_content_pipeline.engine.run import run
+    from ai_content_pipeline.engine.workshop import open_workshop
+
+    with invocation(wish.command, wish.showing) as (console, outcome):
+        expansion, project = _load(wish)
+        root, parts = _output(wish, expansion, project)
+        cap = _cap(wish, expansion)
+        with open_workshop(project, os.environ) as workshop, _terminable():
+            plan = make_plan(expansion, workshop.store, workshop.artifacts)
+            _check_providers(expansion, plan, workshop.provider)
+            _consent(wish, plan, cap, console)
+            options = _options(wish, root, parts, cap)
+            with console.progress():
+                result = run(expansion, workshop, options, console.on_event)
+            _, page = report.write(result, result.output_dir)
+        outcome.exit_code, outcome.run_id = result.exit_code, result.run_id
+        outcome.data = report.document(result)
+        outcome.cost = {"spent_usd": str(result.spent), "cap_usd": None if cap is None else str(cap)}
+        console.summary(result, page)
+    return outcome.exit_code
+
+
+def _load(wish: Wish) -> tuple[Expansion, Project]:
+    from ai_content_pipeline.pipeline.expansion import expand
+    from ai_content_pipeline.pipeline.load import load_pipeline
+    from ai_content_pipeline.pipeline.project import find_project
+
+    pipeline = load_pipeline(wish.path, environ=os.environ, overrides=wish.overrides)
+    return expand(pipeline, draft=wish.draft), find_project(wish.path)
+
+
+@contextmanager
+def _looking(project: Project) -> Iterator[tuple[Any, Any]]:
+    """The project's memory for looking only: nothing is created where there is none."""
+    from ai_content_pipeline.generation.artifact_store import ArtifactStore
+    from ai_content_pipeline.generation.sqlite import SqliteStore
+
+    store = SqliteStore(project.journal if project.journal.exists() else None)
+    try:
+        yield store, ArtifactStore(project.state)
+    finally:
+        store.close()
+
+
+def _output(wish: Wish, expansion: Expansion, project: Project) -> tuple[Path, Sequence[str]]:
+    """Where the files go. A draft never goes where paid files are."""
+    if wish.output_dir is not None:
+        folder = wish.output_dir.absolute()
+        return (folder.with_name(f"{folder.name}.draft") if wish.draft else folder), ()
+    parts = Path(expansion.pipeline.top.output_dir).parts
+    return project.root, (*parts[:-1], f"{parts[-1]}.draft") if wish.draft else parts
+
+
+def _cap(wish: Wish, expansion: Expansion) -> Decimal | None:
+    """The lower of the file's cap and the command line's."""
+    caps = [cap for cap in (expansion.pipeline.top.max_cost, _dollars(wish.max_cost)) if cap is not None]
+    return min(caps) if caps else None
+
+
+def _dollars(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise UsageError(f"--max-cost {text!r} is no amount of dollars", hint="for example --max-cost 2.50")
+    return amount
+
+
+def _check_providers(expansion: Expansion, plan: Plan, provider: Any) -> None:
+    """Missing keys and packages are found before anything runs.
+
+    Raises:
+        ConfigurationError: with the two ways out.
+    """
+    from ai_content_pipeline.engine.plan import PlanState
+
+    running = {item.step for item in plan.items if item.state is not PlanState.CACHED}
+    for step in expansion.steps:
+        if step.name in running:
+            for card in step.setting.cards.values():
+                provider(card.provider)
+
+
+def _consent(wish: Wish, plan: Plan, cap: Decimal | None, console: Console) -> None:
+    """Nothing is spent that nobody agreed to.
+
+    Raises:
+        BudgetRefused: an unknown price, a plan above its cap, or no consent.
+    """
+    price = plan.price
+    if price.unpriced and not wish.allow_unpriced:
+        raise BudgetRefused(
+            f"the price of {', '.join(price.unpriced)} is unknown",
+            hint="allow it with --allow-unpriced (it will not count towards a cap), or choose another model",
+        )
+    if cap is not None and price.usd > cap:
+        raise BudgetRefused(
+            f"this may cost {price}, more than the cap of ${cap}", hint="raise max_cost or --max-cost"
+        )
+    if (price.usd == 0 and not price.unpriced) or wish.yes or wish.max_cost is not None:
+        return
+    if not console.interactive:
+        raise BudgetRefused(
+            f"this may cost {price}, and nobody is here to ask",
+            hint="agree with --yes or with --max-cost USD",
+        )
+    if not console.confirm(f"This may cost {price}. Go on?"):
+        raise BudgetRefused("not agreed to; nothing was spent")
+
+
+def _options(wish: Wish, root: Path, parts: Sequence[str], cap: Decimal | None) -> Any:
+    import secrets
+    from datetime import UTC, datetime
+
+    from ai_content_pipeline.engine.run import RunOptions
+
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return RunOptions(root, parts, run_id, wish.retry, wish.redo, cap)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a run as ^C does: cleanly."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)

@@ -1,0 +1,26 @@
+"""aicp redo"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ai_content_pipeline.cli import options
+
+
+@click.command("redo", short_help="Make one item anew.")
+@click.argument("pipeline", type=click.Path(path_type=Path))
+@click.argument("address")
+@options.run_options
+@options.showing_options
+def command(pipeline: Path, address: str, **arguments: Any) -> int:
+    """Make a new take of the item at ADDRESS (such as clips/scene_2), which becomes the current one, and
+    of what depends on it.
+
+    Killed half-way, the same command goes on with the same take.
+    """
+    from ai_content_pipeline.cli.execute import Wish, run_command
+
+    return run_command(Wish.of("redo", pipeline, None, options.showing(arguments), redo=address, **arguments))

@@ -1,0 +1,42 @@
+"""aicp validate"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ai_content_pipeline.cli import options
+
+
+@click.command("validate", short_help="Check pipeline files.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.showing_options
+def command(files: tuple[Path, ...], **arguments: Any) -> int:
+    """Check FILES: syntax, keys, models, parameters, inputs and counts. Nothing is run, spent or written."""
+    import os
+
+    from ai_content_pipeline.cli.execute import invocation
+    from ai_content_pipeline.errors import InvalidPipeline
+    from ai_content_pipeline.pipeline.expansion import expand
+    from ai_content_pipeline.pipeline.load import load_pipeline
+
+    with invocation("validate", options.showing(arguments)) as (console, outcome):
+        problems = []
+        summaries = []
+        for file in files:
+            try:
+                expansion = expand(load_pipeline(file, environ=os.environ))
+            except InvalidPipeline as error:
+                problems += error.problems
+                continue
+            steps, items = len(expansion.steps), len(expansion.items)
+            console.say(f"{file}: valid, {steps} steps, {items} items")
+            for warning in expansion.warnings:
+                console.warn(f"{file}: {warning}")
+            summaries.append({"file": str(file), "steps": steps, "items": items})
+        if problems:
+            raise InvalidPipeline(problems)
+        outcome.data = {"files": summaries}
+    return outcome.exit_code
