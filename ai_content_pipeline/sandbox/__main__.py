@@ -22,7 +22,7 @@ def main() -> int:
 
 async def _serve(settings: Settings, port: int) -> None:
     loop = asyncio.get_running_loop()
-    await serve(State(settings), port, _say, loop.run_in_executor(None, sys.stdin.read))
+    await serve(State(settings), port, _say, lambda: loop.run_in_executor(None, sys.stdin.read))
 
 
 def _say(line: str) -> None:

@@ -33,7 +33,7 @@ SUBMIT: frozenset[Route] = frozenset(("submit",))
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class Uniform(Frozen):

@@ -16,9 +16,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from ai_content_pipeline.artifacts import Kind
+from ai_content_pipeline.errors import BadMedia
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -59,7 +60,7 @@ class Renderer:
 
     def __init__(self, look: Literal["draft", "plain"]) -> None:
         self._draw = draw_plain if look == "plain" else draw_draft
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox-media")
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sandbox-media")
         self._files: OrderedDict[Media, Future[bytes]] = OrderedDict()
 
     def start(self, media: Media) -> Future[bytes]:
@@ -159,7 +160,47 @@ def draw_plain(media: Media) -> bytes:
 
 
 def draw_draft(media: Media) -> bytes:
-    raise NotImplementedError
+    """The built-in renderer's frame or animatic; one colour for a board whose panels are too small."""
+    from ai_content_pipeline.media.draft import draw_clip, draw_still, draw_text_clip
+
+    width, height = media.width, media.height
+    seed = int.from_bytes(media.digest()[:6])  # so that every input changes the picture
+    pictures = [image for source in media.inputs if (image := _picture(source))]
+    if media.kind is Kind.IMAGE:
+        try:
+            drawing = draw_still(media.prompt, width=width, height=height, seed=seed, references=pictures)
+        except BadMedia:
+            return draw_plain(media)
+        return as_bytes(drawing.image, "PNG")
+    about: _Clip = {
+        "seconds": media.seconds,
+        "fps": media.fps,
+        "width": width,
+        "height": height,
+        "seed": seed,
+    }
+    if pictures:
+        return _encoded(draw_clip(pictures[0], media.prompt, **about), media)
+    return _encoded(draw_text_clip(media.prompt, **about), media)
+
+
+class _Clip(TypedDict):
+    seconds: float
+    fps: int
+    width: int
+    height: int
+    seed: int
+
+
+def _picture(source: bytes | Media) -> Image | None:
+    """The input as a picture; None for a clip, a damaged file or an address elsewhere."""
+    if isinstance(source, Media):
+        source = draw_draft(source) if source.kind is Kind.IMAGE else b""
+    image = _opened(source)
+    try:
+        return image.convert("RGB") if image else None
+    except (OSError, ValueError, SyntaxError):  # what Pillow raises for damaged files
+        return None
 
 
 def _encoded(frames: Iterable[Image], media: Media) -> bytes:
@@ -173,7 +214,7 @@ def _encoded(frames: Iterable[Image], media: Media) -> bytes:
 
 def as_bytes(image: Image, image_format: str) -> bytes:
     out = io.BytesIO()
-    image.save(out, image_format)
+    image.save(out, image_format, compress_level=1)  # other formats ignore the PNG option
     return out.getvalue()
 
 

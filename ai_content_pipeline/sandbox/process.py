@@ -177,7 +177,7 @@ class _Thread:
     async def _serve(self) -> None:
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
         self._stop = lambda: loop.call_soon_threadsafe(stopped.set)
-        await serve(self._state, self._port, self._listening, stopped.wait())
+        await serve(self._state, self._port, self._listening, stopped.wait)
 
     def _listening(self, url: str) -> None:
         self._url = url
@@ -230,7 +230,7 @@ def run(settings: Settings, port: int, ready: Callable[[str], None]) -> None:
     """Serve until interrupted; `ready` is told the base address. Raises UsageError when the port is taken."""
 
     async def forever() -> None:
-        await serve(State(settings), port, ready, asyncio.Event().wait())
+        await serve(State(settings), port, ready, asyncio.Event().wait)
 
     try:
         asyncio.run(forever())

@@ -180,11 +180,13 @@ async def _sent(connection: Connection, response: Response, date: str, actions: 
     return await connection.send(response, date)
 
 
-async def serve(state: State, port: int, ready: Callable[[str], None], stopped: Awaitable[object]) -> None:
-    """Serve until `stopped` is done; `ready` is told the base address once clients may connect."""
+async def serve(
+    state: State, port: int, ready: Callable[[str], None], stopped: Callable[[], Awaitable[object]]
+) -> None:
+    """Serve until what `stopped` returns is done; `ready` is told the base address once clients may connect."""
     server = Server(state)
     ready(await server.start(port))
     try:
-        await stopped
+        await stopped()
     finally:
         await server.close()

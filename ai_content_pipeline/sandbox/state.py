@@ -13,19 +13,17 @@ from enum import StrEnum
 from math import inf
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ai_content_pipeline.artifacts import Kind
 
-from .faults import Faults, Script, Vendor
+from .faults import Faults, Frozen, Script, Vendor
 from .media import Media
 from .prices import Price
 
 
-class Settings(BaseModel):
+class Settings(Frozen):
     """How a sandbox behaves. Times in seconds, sizes in pixels on the longest edge."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fal_key: str = Field(default="sandbox-id:sandbox-secret", repr=False)
     replicate_token: str = Field(default="r8_sandbox", repr=False)
@@ -33,7 +31,7 @@ class Settings(BaseModel):
     video_seconds: float = Field(default=0.5, ge=0)
     queue_share: float = Field(default=0.25, ge=0, le=1)  # of a job's time, before it runs
     look: Literal["draft", "plain"] = "draft"  # plain: one colour, for load tests
-    image_px: int = Field(default=512, ge=16, le=4096)
+    image_px: int = Field(default=1024, ge=16, le=4096)
     video_px: int = Field(default=256, ge=16, le=1920)
     video_fps: int = Field(default=8, ge=1, le=60)
     page_size: int = Field(default=100, ge=1)  # of Replicate's listing

@@ -43,7 +43,7 @@ def fal_client_of(
     patch.setattr(fal_module, "REST_URL", sandbox.url)
     patch.setattr(fal_module, "CDN_URL", sandbox.url)
     patch.setattr(fal_module, "MAX_DELAY", 0.001)  # the client's back-off would take 51 s
-    client = SyncClient(key=key or sandbox.settings.fal_key)
+    client = SyncClient(key=sandbox.settings.fal_key)
     yield client
     client._client.close()
     if "_token_manager" in client.__dict__:  # it uploaded, and leaves those connections to the collector
@@ -51,10 +51,9 @@ def fal_client_of(
             gc.collect()
 
 
-def replicate_of(sandbox: Sandbox, token: str | None = None) -> replicate.Client:
-    client = replicate.Client(
-        api_token=token or sandbox.settings.replicate_token, base_url=sandbox.url, timeout=httpx.Timeout(5)
-    )
+def replicate_of(sandbox: Sandbox) -> replicate.Client:
+    token = sandbox.settings.replicate_token
+    client = replicate.Client(api_token=token, base_url=sandbox.url, timeout=httpx.Timeout(5))
     client.poll_interval = 0.005
     return client
 
@@ -90,7 +89,17 @@ def slow_rep(slow: Sandbox) -> Iterator[replicate.Client]:
 
 
 @pytest.fixture
-def http() -> Iterator[httpx.Client]:
+def paged_rep() -> Iterator[tuple[Sandbox, replicate.Client]]:
+    """A standing clock and Replicate's client, whose listing has pages of two."""
+    settings = QUICK.model_copy(update={"image_seconds": 100.0, "page_size": 2})
+    with Sandbox(settings, clock=Clock(lambda: START)) as running:
+        client = replicate_of(running)
+        yield running, client
+        client._client.close()
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
     """A client without credentials."""
-    with httpx.Client(timeout=5) as client:
-        yield client
+    with httpx.Client(timeout=5) as plain:
+        yield plain

@@ -40,14 +40,14 @@ def test_a_job_is_queued_then_runs_then_is_completed(slow: Sandbox, slow_fal: Sy
 
 
 def test_the_result_is_media_and_is_charged_once(
-    sandbox: Sandbox, fal: SyncClient, http: httpx.Client
+    sandbox: Sandbox, fal: SyncClient, client: httpx.Client
 ) -> None:
     """One submit is one charge at the sandbox's own price, however often the result is read."""
     handle = fal.submit(NANO, {**IMAGE, "num_images": 2, "aspect_ratio": "16:9"})
     images = handle.get(interval=0.005)["images"]
     assert [(image["width"], image["height"]) for image in images] == [(64, 36)] * 2
     assert handle.get() == {"images": images, "description": ""}
-    files = [http.get(image["url"]) for image in images]
+    files = [client.get(image["url"]) for image in images]
     assert [file.headers["content-type"] for file in files] == ["image/png"] * 2
     assert files[0].content != files[1].content
     assert all(file.content.startswith(b"\x89PNG") for file in files)
@@ -55,19 +55,19 @@ def test_the_result_is_media_and_is_charged_once(
     assert sandbox.leaks() == ()
 
 
-def test_http_details_of_the_queue(slow: Sandbox, http: httpx.Client) -> None:
+def test_http_details_of_the_queue(slow: Sandbox, client: httpx.Client) -> None:
     """202 until completed, 200 then; request id, billable units and the vendor's date in the headers."""
-    submitted = http.post(f"{slow.url}/{NANO}", json={**IMAGE, "resolution": "4K"}, headers=auth(slow))
+    submitted = client.post(f"{slow.url}/{NANO}", json={**IMAGE, "resolution": "4K"}, headers=auth(slow))
     answer = submitted.json()
     assert submitted.status_code == 200
     assert answer["status"] == "IN_QUEUE"
-    early = http.get(answer["response_url"], headers=auth(slow))
+    early = client.get(answer["response_url"], headers=auth(slow))
     assert (early.status_code, early.json()) == (400, {"detail": "Request is still in progress"})
-    assert http.get(answer["status_url"], headers=auth(slow)).status_code == 202
+    assert client.get(answer["status_url"], headers=auth(slow)).status_code == 202
     slow.advance(100)
-    status = http.get(answer["status_url"], headers=auth(slow))
+    status = client.get(answer["status_url"], headers=auth(slow))
     assert (status.status_code, status.json()["logs"]) == (200, None)
-    result = http.get(answer["response_url"], headers=auth(slow))
+    result = client.get(answer["response_url"], headers=auth(slow))
     assert result.headers["x-fal-billable-units"] == "2"
     seen = {reply.headers["x-fal-request-id"] for reply in (submitted, status, result)}
     assert seen == {answer["request_id"]}
@@ -94,27 +94,27 @@ def test_a_job_is_addressed_without_the_sub_path(
     assert again.get(interval=0.005)
 
 
-def test_a_status_below_the_sub_path_does_not_exist(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_a_status_below_the_sub_path_does_not_exist(sandbox: Sandbox, client: httpx.Client) -> None:
     """A status address built from the whole endpoint id is refused, as the vendor refuses it."""
-    job = http.post(f"{sandbox.url}/{KLING}", json=IMAGE, headers=auth(sandbox)).json()["request_id"]
+    job = client.post(f"{sandbox.url}/{KLING}", json=IMAGE, headers=auth(sandbox)).json()["request_id"]
     url = f"{sandbox.url}/{KLING}/requests/{job}/status"
-    assert http.get(url, headers=auth(sandbox)).status_code == 405
+    assert client.get(url, headers=auth(sandbox)).status_code == 405
 
 
-def test_the_address_handed_out_is_the_one_the_client_used(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_the_address_handed_out_is_the_one_the_client_used(sandbox: Sandbox, client: httpx.Client) -> None:
     """URLs are built from the Host header."""
     base = sandbox.url.replace("127.0.0.1", "localhost")
-    answer = http.post(
+    answer = client.post(
         f"{sandbox.url}/{NANO}", json=IMAGE, headers={**auth(sandbox), "Host": base[7:]}
     ).json()
     assert answer["status_url"].startswith(f"{base}/")
 
 
 @pytest.mark.parametrize("key", ["", "wrong"])
-def test_a_wrong_key_is_401(sandbox: Sandbox, http: httpx.Client, key: str) -> None:
+def test_a_wrong_key_is_401(sandbox: Sandbox, client: httpx.Client, key: str) -> None:
     """No job, a detail and a request id."""
     headers = {"Authorization": f"Key {key}"} if key else {}
-    answer = http.post(f"{sandbox.url}/{NANO}", json=IMAGE, headers=headers)
+    answer = client.post(f"{sandbox.url}/{NANO}", json=IMAGE, headers=headers)
     assert answer.status_code == 401
     assert isinstance(answer.json()["detail"], str)
     assert "x-fal-request-id" in answer.headers
@@ -164,17 +164,17 @@ def test_the_synchronous_host_answers_with_the_result(sandbox: Sandbox, fal: Syn
 
 @pytest.mark.parametrize("repository", ["fal_v3", "fal"])
 def test_an_upload_can_be_used_and_read_back(
-    sandbox: Sandbox, fal: SyncClient, http: httpx.Client, repository: str
+    sandbox: Sandbox, fal: SyncClient, client: httpx.Client, repository: str
 ) -> None:
     """Both ways of uploading; the signed one proves that the client sends its key to the storage host."""
     url = fal.upload(b"some bytes", "image/png", "a.png", repository=repository)  # type: ignore[arg-type]
-    assert http.get(url).content == b"some bytes"
+    assert client.get(url).content == b"some bytes"
     fal.subscribe(KLING, {"prompt": "x", "start_image_url": url}, interval=0.005)
     assert len(sandbox.charges()) == 1
     assert [leak.scheme for leak in sandbox.leaks()] == (["Key"] if repository == "fal" else [])
 
 
-def test_a_multipart_upload_is_joined_in_order(fal: SyncClient, http: httpx.Client) -> None:
+def test_a_multipart_upload_is_joined_in_order(fal: SyncClient, client: httpx.Client) -> None:
     """Parts go up ten at a time and are listed as they finish."""
     data = bytes(range(256)) * 100
     url = MultipartUpload.save(
@@ -184,7 +184,7 @@ def test_a_multipart_upload_is_joined_in_order(fal: SyncClient, http: httpx.Clie
         data=data,
         chunk_size=1000,
     )
-    assert http.get(url).content == data
+    assert client.get(url).content == data
 
 
 def test_an_expired_upload_fails_the_job_unbilled(slow: Sandbox, slow_fal: SyncClient) -> None:
@@ -229,33 +229,33 @@ def test_kling_refuses_what_the_real_one_refuses(
     assert sandbox.charges() == ()
 
 
-def listed(sandbox: Sandbox, http: httpx.Client, **params: str) -> dict[str, object]:
+def listed(sandbox: Sandbox, client: httpx.Client, **params: str) -> dict[str, object]:
     url = f"{sandbox.url}/v1/models/requests/by-endpoint"
-    answer = http.get(url, params={"endpoint_id": NANO, **params}, headers=auth(sandbox))
+    answer = client.get(url, params={"endpoint_id": NANO, **params}, headers=auth(sandbox))
     assert answer.status_code == 200, answer.text
     page: dict[str, object] = answer.json()
     return page
 
 
 def test_the_listing_shows_finished_requests_alone(
-    slow: Sandbox, slow_fal: SyncClient, http: httpx.Client
+    slow: Sandbox, slow_fal: SyncClient, client: httpx.Client
 ) -> None:
     """A lost request is found only once it has ended, with exactly the JSON that was sent."""
     payload = {"prompt": "ünï", "seed": 7, "nested": {"list": [1, 2.5, None, True]}}
     handle = slow_fal.submit(NANO, payload)
     slow.advance(99)
-    assert listed(slow, http)["items"] == []
+    assert listed(slow, client)["items"] == []
     slow.advance(1)
-    (row,) = listed(slow, http, expand="payloads")["items"]  # type: ignore[misc]
+    (row,) = listed(slow, client, expand="payloads")["items"]  # type: ignore[misc]
     assert (row["request_id"], row["json_input"], row["status_code"]) == (handle.request_id, payload, 200)
     assert row["json_output"] == handle.get()
     assert row["sent_at"] == "2026-09-21T14:13:20.000000Z"
-    (bare,) = listed(slow, http)["items"]  # type: ignore[misc]
+    (bare,) = listed(slow, client)["items"]  # type: ignore[misc]
     assert "json_input" not in bare
 
 
 def test_the_listing_has_pages_filters_and_a_window(
-    slow: Sandbox, slow_fal: SyncClient, http: httpx.Client
+    slow: Sandbox, slow_fal: SyncClient, client: httpx.Client
 ) -> None:
     """Newest end first, a page by cursor, a day unless the window is given."""
     ids = []
@@ -263,47 +263,47 @@ def test_the_listing_has_pages_filters_and_a_window(
         ids.append(slow_fal.submit(NANO, IMAGE).request_id)
         slow.advance(1)
     slow.advance(100)
-    first = listed(slow, http, limit="2")
-    second = listed(slow, http, limit="2", cursor=str(first["next_cursor"]))
+    first = listed(slow, client, limit="2")
+    second = listed(slow, client, limit="2", cursor=str(first["next_cursor"]))
     rows = [*first["items"], *second["items"]]  # type: ignore[misc]
     assert [row["request_id"] for row in rows] == ids[::-1]
     assert (first["has_more"], second["has_more"], second["next_cursor"]) == (True, False, None)
-    assert listed(slow, http, status="error")["items"] == []
-    assert len(listed(slow, http, request_id=ids[0])["items"]) == 1  # type: ignore[arg-type]
+    assert listed(slow, client, status="error")["items"] == []
+    assert len(listed(slow, client, request_id=ids[0])["items"]) == 1  # type: ignore[arg-type]
     slow.advance(90_000)
-    assert listed(slow, http)["items"] == []
-    assert len(listed(slow, http, start="2026-09-21")["items"]) == 3  # type: ignore[arg-type]
+    assert listed(slow, client)["items"] == []
+    assert len(listed(slow, client, start="2026-09-21")["items"]) == 3  # type: ignore[arg-type]
 
 
-def test_schema_and_price_of_an_endpoint(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_schema_and_price_of_an_endpoint(sandbox: Sandbox, client: httpx.Client) -> None:
     """The schema needs no key and names the image field; the price list knows base prices alone."""
     url = f"{sandbox.url}/api/openapi/queue/openapi.json"
-    spec = http.get(url, params={"endpoint_id": KLING}).json()
+    spec = client.get(url, params={"endpoint_id": KLING}).json()
     body = spec["paths"][f"/{KLING}"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     inputs = spec["components"]["schemas"][body.rpartition("/")[2]]
     assert inputs["required"] == ["prompt", "start_image_url"]
     assert inputs["properties"]["duration"]["enum"] == ["5", "10"]
     pricing = f"{sandbox.url}/v1/models/pricing"
-    assert http.get(pricing, params={"endpoint_id": KLING}).status_code == 401
-    (row,) = http.get(pricing, params={"endpoint_id": KLING}, headers=auth(sandbox)).json()["prices"]
+    assert client.get(pricing, params={"endpoint_id": KLING}).status_code == 401
+    (row,) = client.get(pricing, params={"endpoint_id": KLING}, headers=auth(sandbox)).json()["prices"]
     assert row == {"endpoint_id": KLING, "unit_price": 0.07, "unit": "seconds", "currency": "USD"}
 
 
-def test_a_body_that_is_not_json_creates_nothing(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_a_body_that_is_not_json_creates_nothing(sandbox: Sandbox, client: httpx.Client) -> None:
     """422 and no job."""
     for body in (b"{", b"[]", b""):
-        answer = http.post(f"{sandbox.url}/{NANO}", content=body, headers=auth(sandbox))
+        answer = client.post(f"{sandbox.url}/{NANO}", content=body, headers=auth(sandbox))
         assert answer.status_code == 422
     assert sandbox.jobs() == ()
 
 
-def test_a_cdn_token_is_needed_to_upload(sandbox: Sandbox, http: httpx.Client) -> None:
+def test_a_cdn_token_is_needed_to_upload(sandbox: Sandbox, client: httpx.Client) -> None:
     """The account's key is no upload token, and a token expires after an hour."""
     url = f"{sandbox.url}/files/upload"
-    assert http.post(url, content=b"x", headers=auth(sandbox)).status_code == 401
-    answer = http.post(f"{sandbox.url}/storage/auth/token", json={}, headers=auth(sandbox)).json()
+    assert client.post(url, content=b"x", headers=auth(sandbox)).status_code == 401
+    answer = client.post(f"{sandbox.url}/storage/auth/token", json={}, headers=auth(sandbox)).json()
     assert answer["expires_at"].endswith("+00:00")
     token = {"Authorization": f"Bearer {answer['token']}"}
-    assert http.post(url, content=b"x", headers=token).status_code == 200
+    assert client.post(url, content=b"x", headers=token).status_code == 200
     sandbox.advance(3601)
-    assert http.post(url, content=b"x", headers=token).status_code == 401
+    assert client.post(url, content=b"x", headers=token).status_code == 401

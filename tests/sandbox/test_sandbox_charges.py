@@ -1,0 +1,88 @@
+"""Who pays for what: the table of prices and the table of charges."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ai_content_pipeline.sandbox import Clock, Settings
+from ai_content_pipeline.sandbox import faults as f
+from ai_content_pipeline.sandbox.accept import accept
+from ai_content_pipeline.sandbox.prices import price
+from ai_content_pipeline.sandbox.state import State
+
+KLING = "fal-ai/kling-video/v2.6/pro/image-to-video"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "payload", "usd", "units"),
+    [
+        ("fal-ai/nano-banana-pro", {}, "0.15", "1"),
+        ("fal-ai/nano-banana-pro", {"num_images": 4}, "0.60", "4"),
+        ("fal-ai/nano-banana-pro", {"resolution": "4K"}, "0.30", "2"),
+        (KLING, {"duration": "5"}, "0.70", "10"),
+        (KLING, {"duration": "10", "generate_audio": False}, "0.70", "10"),
+        (KLING, {"duration": "5", "generate_audio": False}, "0.35", "5"),
+        ("google/nano-banana", {}, "0.039", "1"),
+        ("google/nano-banana-pro", {"resolution": "2K"}, "0.15", "1"),
+        ("google/nano-banana-pro", {"resolution": "4K"}, "0.30", "2"),
+        ("bytedance/seedance-1-lite", {"duration": 10, "resolution": "480p"}, "0.18", "5"),
+        ("bytedance/seedance-1-lite", {"duration": 5}, "0.18", "5"),
+        ("bytedance/seedance-1-lite", {"duration": 5, "resolution": "1080p"}, "0.36", "10"),
+        ("me/pictures", {"num_outputs": 2}, "0.10", "2"),
+        ("me/video", {"duration": 3}, "0.30", "3"),
+    ],
+)
+def test_prices(endpoint: str, payload: dict[str, object], usd: str, units: str) -> None:
+    """The sandbox's own table, in dollars and in the units that fal reports."""
+    found = price(endpoint, payload)
+    assert (found.usd, found.units) == (Decimal(usd), Decimal(units))
+
+
+class Ticks:
+    """A clock's source that a test sets."""
+
+    now = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+outcomes = st.sampled_from(
+    [
+        (),
+        (f.Reject(),),
+        (f.Reject(billed=True),),
+        (f.Fail(billed=True),),
+        (f.Aborted(),),
+        (f.Stuck(),),
+        (f.Gone(),),
+    ]
+)
+
+
+@given(st.lists(st.tuples(outcomes, st.floats(0, 50)), max_size=8), st.floats(0, 200))
+def test_a_job_is_charged_once_when_it_ends_and_only_if_it_cost(
+    plan: list[tuple[tuple[f.AnyAction, ...], float]], wait: float
+) -> None:
+    """At any moment: a row for every job that has ended, in the order of ending; never two for one."""
+    ticks = Ticks()
+    state = State(Settings(image_seconds=60, look="plain"), Clock(ticks))
+    ends = {}
+    for actions, pause in plan:
+        job = accept(state, "fal", "fal-ai/nano-banana-pro", {"prompt": "x"}, actions, host="127.0.0.1:1")
+        ends[job.id] = (job.ended, actions)
+        ticks.now += pause
+    ticks.now += wait
+    rows = state.charges()
+    assert {row.job for row in rows} == {job for job, (ended, _) in ends.items() if ended <= ticks.now}
+    assert len(rows) == len({row.job for row in rows})
+    assert [row.time for row in rows] == sorted(row.time for row in rows)
+    for row in rows:
+        actions = ends[row.job][1]
+        free = actions in ((f.Reject(),), (f.Aborted(),))
+        assert row.billed is not free
+        assert row.usd == (0 if free else Decimal("0.15"))
