@@ -1,0 +1,265 @@
+"""Fetching a vendor's result: with no credential, from public hosts only, within limits, as often as needed.
+
+It stands on httpcore, the half of httpx that only speaks HTTP: no cookies, no `Authorization`, no
+redirect or decompression that was not asked for. Proxies of the environment (``HTTPS_PROXY``) are not
+used: behind one, the address that is really connected to could not be judged.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import httpcore
+import httpx
+
+from ai_content_pipeline.errors import AicpError, BadMedia, ProviderUnavailable
+from ai_content_pipeline.media.hosts import GuardedBackend, HostRule, Resolve, check_url, resolve
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAY_MEND = frozenset({408, 425, 429, 500, 502, 503, 504})
+#: 403 is how storage hosts refuse a signed URL that ran out.
+_NOT_THERE = frozenset({403, 404, 410})
+_HEADERS: dict[bytes | str, bytes | str] = {
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "User-Agent": "ai-content-pipeline",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost in bytes and seconds. `slowest` in bytes a second, after `patience`."""
+
+    size: int = 2 * 1024**3
+    inline: int = 64 * 1024**2  # of a data: URI
+    seconds: float = 1800.0  # for all tries together
+    idle: float = 30.0  # between two pieces
+    slowest: float = 4096.0
+    patience: float = 15.0
+    redirects: int = 5
+    tries: int = 5  # of what may mend, with pauses of 0.5, 1, 2 and 4 s between
+
+
+LIMITS = Limits()
+
+
+def download(
+    url: str,
+    path: Path,
+    *,
+    allow: HostRule = HostRule(),  # noqa: B008 - frozen
+    limits: Limits = LIMITS,
+    wait: Callable[[float], object] = time.sleep,
+    resolve: Resolve = resolve,
+    context: ssl.SSLContext | None = None,
+) -> None:
+    """Write what is at `url` to `path` and sync it. What it is, is the caller's to verify by decoding.
+
+    `path` is a temporary name, whose bytes stay there when they are not good. `wait` sleeps between
+    tries. `context` trusts other certificate authorities than the usual ones.
+
+    Raises:
+        BadMedia: refused, empty, cut off or too large. Asking again is free.
+        ProviderUnavailable: the network or the host, after several tries; it may mend.
+        FileNotFoundError: the host says that the file is not there, or no longer.
+    """
+    if url[:5].lower() == "data:":
+        _write(path, [_decoded(url, limits)])
+        return
+    backend = _Timed(GuardedBackend(allow, resolve), time.monotonic() + limits.seconds)
+    fetch = _Fetch(path, allow, limits, backend, context or _certificates())
+    for pause in [0.5 * 2**n for n in range(limits.tries - 1)]:
+        try:
+            fetch.run(url)
+        except (ProviderUnavailable, FileNotFoundError):
+            # Not there yet, maybe: stores lag behind queues, and giving up loses what was paid.
+            wait(pause)
+        else:
+            return
+    fetch.run(url)
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    path: Path
+    allow: HostRule
+    limits: Limits
+    backend: httpcore.NetworkBackend
+    context: ssl.SSLContext
+
+    def run(self, text: str) -> None:
+        """One try: follow redirects, each judged like the first URL, to a file that is stored."""
+        url = check_url(text, self.allow)
+        seen = {str(url)}
+        with httpcore.ConnectionPool(self.context, network_backend=self.backend) as pool:
+            while location := self._get(pool, url):
+                url = self._next(url, location, seen)
+                seen.add(str(url))
+
+    def _next(self, url: httpx.URL, location: str, seen: set[str]) -> httpx.URL:
+        try:
+            target = str(url.join(location))
+        except (httpx.InvalidURL, ValueError) as error:
+            raise BadMedia(f"{_shown(url)} redirects to something that is no URL") from error
+        following = check_url(target, self.allow)
+        if url.scheme == "https" and following.scheme != "https":
+            raise BadMedia(f"{_shown(url)} redirects from https to http")
+        if str(following) in seen:
+            raise BadMedia(f"{_shown(url)} redirects in a circle")
+        if len(seen) > self.limits.redirects:
+            raise BadMedia(f"{_shown(url)} redirects more than {self.limits.redirects} times")
+        return following
+
+    def _get(self, pool: httpcore.ConnectionPool, url: httpx.URL) -> str | None:
+        """Store the file; or answer with where it is instead."""
+        limits = self.limits
+        timeout = {"connect": 10.0, "read": limits.idle, "write": limits.idle, "pool": limits.idle}
+        with (
+            _translated(url),
+            pool.stream("GET", _core(url), headers=_HEADERS, extensions={"timeout": timeout}) as response,
+        ):
+            headers = httpx.Headers(response.headers)
+            if response.status in _REDIRECTS and headers.get("location"):
+                return headers["location"]
+            self._check(url, response.status, headers)
+            _write(self.path, self._pieces(url, response))
+        if not self.path.stat().st_size:
+            raise BadMedia(f"{_shown(url)} is empty")
+        return None
+
+    def _check(self, url: httpx.URL, status: int, headers: httpx.Headers) -> None:
+        if status in _MAY_MEND:
+            raise ProviderUnavailable(f"{_shown(url)} answers {status}")
+        if status in _NOT_THERE:
+            raise FileNotFoundError(f"{_shown(url)} answers {status}")
+        if status != 200:
+            raise BadMedia(f"{_shown(url)} answers {status} instead of a file")
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            # Never asked for; what a few kilobytes unpack to cannot be known beforehand.
+            raise BadMedia(f"{_shown(url)} sends its file compressed")
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length[:20]) > self.limits.size:
+            raise BadMedia(f"{_shown(url)} is {length[:20]} bytes; at most {self.limits.size} are fetched")
+
+    def _pieces(self, url: httpx.URL, response: httpcore.Response) -> Iterator[bytes]:
+        limits, size, started = self.limits, 0, time.monotonic()
+        try:
+            for piece in response.iter_stream():
+                size += len(piece)
+                elapsed = time.monotonic() - started
+                if size > limits.size:
+                    raise BadMedia(f"{_shown(url)} is larger than the {limits.size} bytes that are fetched")
+                if size < limits.slowest * (elapsed - limits.patience):
+                    raise ProviderUnavailable(f"{_shown(url)} sends its file too slowly")
+                yield piece
+        except httpcore.RemoteProtocolError as error:
+            raise BadMedia(f"{_shown(url)} was cut off after {size} bytes") from error
+
+
+@contextmanager
+def _translated(url: httpx.URL) -> Iterator[None]:
+    try:
+        yield
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        why = ascii(str(error))[1:-1][:150] or type(error).__name__
+        raise ProviderUnavailable(f"{_shown(url)} cannot be fetched ({why})") from error
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
+    """Store `pieces` durably. This disk's troubles must not look like a file that the vendor deleted."""
+    try:
+        with path.open("wb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise AicpError(
+            f"the result cannot be stored: {error.strerror}",
+            hint="make room; the same command, or `aicp fetch`, collects it at no cost",
+        ) from error
+
+
+def _decoded(url: str, limits: Limits) -> bytes:
+    """The bytes that a data: URI carries itself."""
+    head, comma, body = url[5:].partition(",")
+    kind, *flags = head.lower().split(";")
+    if not comma or not kind.startswith(("image/", "video/", "application/octet-stream")):
+        raise BadMedia("the vendor's data: URI holds neither a picture nor a video")
+    try:
+        data = unquote_to_bytes(body)
+        data = base64.b64decode(data, validate=True) if "base64" in flags else data
+    except binascii.Error as error:
+        raise BadMedia("the vendor's data: URI cannot be decoded") from error
+    if not 0 < len(data) <= limits.inline:
+        raise BadMedia(f"the vendor's data: URI holds nothing, or more than {limits.inline} bytes")
+    return data
+
+
+class _Timed(httpcore.NetworkBackend):
+    """Sockets that fail once the time is up, however busily the far side drips headers."""
+
+    def __init__(self, backend: httpcore.NetworkBackend, until: float) -> None:
+        self._backend = backend
+        self._until = until
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
+    ) -> httpcore.NetworkStream:
+        stream = self._backend.connect_tcp(host, port, _left(self._until, timeout), *args, **kwargs)
+        return _TimedStream(stream, self._until)
+
+
+class _TimedStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, until: float) -> None:
+        self._stream = stream
+        self._until = until
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(self._until, timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(self._until, timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = _left(self._until, timeout)
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, left), self._until)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(until: float, timeout: float | None) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("it took longer than one file may")
+    return left if timeout is None else min(left, timeout)
+
+
+def _core(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+def _shown(url: httpx.URL) -> str:
+    """For messages: without the query, where signed URLs keep their signature."""
+    return str(url.copy_with(query=None, fragment=None))[:120]
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context()

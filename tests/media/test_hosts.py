@@ -1,0 +1,256 @@
+"""What may be fetched from, and what may not: hardening classes U1 to U6."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import httpcore
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis.strategies import ip_addresses
+
+from ai_content_pipeline.errors import BadMedia
+from ai_content_pipeline.media.hosts import GuardedBackend, HostRule, blocked, check_url, origin_of
+
+PUBLIC = HostRule()
+
+NOT_PUBLIC = """
+    0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 127.0.0.1 127.255.255.255
+    169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.192 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1
+    198.51.100.1 203.0.113.1 224.0.0.1 240.0.0.1 255.255.255.255 168.63.129.16
+    :: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:8.8.8.8 ::ffff:0:127.0.0.1 fc00::1 fd00:ec2::254 fe80::1
+    fec0::1 ff02::1 100::1 2001::1 2001:db8::1 2002:7f00:1:: 2002:808:808:: 3fff::1 5f00::1
+    64:ff9b::127.0.0.1 64:ff9b::169.254.169.254 64:ff9b::10.0.0.1 64:ff9b:1::8.8.8.8
+"""
+
+IS_PUBLIC = """
+    1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 172.15.255.255 172.32.0.0
+    192.167.255.255 192.169.0.0 223.255.255.255 2001:4860:4860::8888 2606:4700::1 2a00:1450::1
+    64:ff9b::8.8.8.8
+"""
+
+
+@pytest.mark.parametrize("address", NOT_PUBLIC.split())
+def test_addresses_that_are_not_the_public_internet_are_blocked(address: str) -> None:
+    """Loopback, private, link-local, CGNAT, metadata and every IPv4 in IPv6 clothing."""
+    assert blocked(ip_address(address))
+
+
+@pytest.mark.parametrize("address", IS_PUBLIC.split())
+def test_public_addresses_are_not_blocked(address: str) -> None:
+    """The neighbours of the blocked ranges, and NAT64 of a public host (IPv6-only networks need it)."""
+    assert not blocked(ip_address(address))
+
+
+@given(ip_addresses())
+def test_nothing_that_python_calls_private_passes(address: IPv4Address | IPv6Address) -> None:
+    """Never more lenient than the standard library's own idea of a global address."""
+    inner = IPv4Address(int(address) & 0xFFFFFFFF) if str(address).startswith("64:ff9b::") else address
+    assert blocked(address) or (inner.is_global and not inner.is_multicast)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/x",
+        "https://2130706433/x",  # decimal
+        "https://0x7f000001/x",
+        "https://0x7f.0.0.1/x",
+        "https://0177.0.0.1/x",  # octal
+        "https://127.1/x",
+        "https://127.0.1/x",
+        "https://017700000001/x",
+        "https://134744072/x",  # 8.8.8.8, but why would anyone write it so
+        "https://1.2.3.4.5/x",
+        "https://256.1.1.1/x",
+        "https://[::1]/x",
+        "https://[::ffff:127.0.0.1]/x",
+        "https://[::ffff:7f00:1]/x",
+        "https://[64:ff9b::7f00:1]/x",
+        "https://[2002:7f00:1::]/x",
+        "https://[::127.0.0.1]/x",
+        "https://[fe80::1%25eth0]/x",
+        "https://①②⑦.⓪.⓪.①/x",  # Unicode digits
+        "https://١٢٧.0.0.1/x",
+        "https://127。0。0。1/x",  # ideographic full stops
+        "https://127.0.0.1./x",
+        "https://localhost/x",
+        "https://LOCALHOST/x",
+        "https://localhost./x",
+        "https://db.localhost/x",
+        "https://169.254.169.254/latest/meta-data/",
+        "http://fal.media/x",
+        "file:///etc/passwd",
+        "ftp://fal.media/x",
+        "gopher://fal.media/x",
+        "jar:https://fal.media/x!/y",
+        "unix:///run/docker.sock",
+        "data:image/png;base64,AAAA",
+        "javascript:alert(1)",
+        "//fal.media/x",
+        "/x",
+        "x.png",
+        "",
+        "https://",
+        "https:///x",
+        "https://:443/x",
+        "https://fal.media@127.0.0.1/x",
+        "https://user:password@fal.media/x",
+        "https://fal.media%2f@evil.example/x",
+        "https://fal.media\\@evil.example/x",
+        "https:\\\\fal.media\\x",
+        "https://fal.media/x\r\nAuthorization: Key k",
+        "https://fal.media\r\n.evil.example/x",
+        "https://fal.media/\x00",
+        " https://fal.media/x",
+        "https://fal.media/x\n",
+        "https://fal media/x",
+        "https://fal.media%00.evil.example/x",
+        "https://fal.media:0/x",
+        "https://fal.media:99999/x",
+        "https://fal.media:port/x",
+        "https://[::1/x",
+    ],
+)
+def test_urls_that_are_refused_before_anyone_is_asked(url: str) -> None:
+    """Every way of writing a forbidden address, a foreign scheme or two addresses in one."""
+    with pytest.raises(BadMedia) as refusal:
+        check_url(url, PUBLIC)
+    assert "password@" not in refusal.value.message
+    assert refusal.value.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://v3.fal.media/files/b/x.png",
+        "https://replicate.delivery/a/b.mp4?sig=1%2F2#t",
+        "HTTPS://FAL.MEDIA/x",
+        "https://8.8.8.8/x",
+        "https://[2606:4700::1]:8443/x",
+        "https://bücher.example/ü b.png",
+        "https://xn--bcher-kva.example/x",
+    ],
+)
+def test_ordinary_urls_pass(url: str) -> None:
+    """The vendors' file hosts, public literals and international names."""
+    assert check_url(url, PUBLIC).scheme == "https"
+
+
+def test_the_override_is_allowed_and_nothing_beside_it() -> None:
+    """An allowed origin is scheme, host and port: its neighbour port is as forbidden as ever."""
+    allow = HostRule.of("http://127.0.0.1:4010", "http://localhost:4010/fal", None)
+    check_url("http://127.0.0.1:4010/files/b/x.png", allow)
+    check_url("http://localhost:4010/delivery/x.png", allow)
+    for url in ("http://127.0.0.1:4011/", "https://127.0.0.1:4010/", "http://127.0.0.2:4010/"):
+        with pytest.raises(BadMedia):
+            check_url(url, allow)
+
+
+def test_an_origin_spells_out_its_port() -> None:
+    """The usual port and the same port written are one origin."""
+    assert origin_of(httpx.URL("https://x.example")) == origin_of(httpx.URL("https://X.example:443/a"))
+    assert origin_of(httpx.URL("https://x.example:80")) != origin_of(httpx.URL("https://x.example"))
+
+
+class Stream(httpcore.NetworkStream):
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def get_extra_info(self, info: str) -> object:
+        return (self.peer, 443) if info == "server_addr" else None
+
+
+class Plain(httpcore.NetworkBackend):
+    """Connects to nothing and remembers where to; `peers` are what getpeername shows, errors are raised."""
+
+    def __init__(self, **peers: str | Exception) -> None:
+        self.peers = peers
+        self.asked: list[str] = []
+        self.streams: list[Stream] = []
+
+    def connect_tcp(self, host: str, *_: object, **__: object) -> httpcore.NetworkStream:
+        self.asked.append(host)
+        peer = self.peers.get(host, host)
+        if isinstance(peer, Exception):
+            raise peer
+        self.streams.append(Stream(peer))
+        return self.streams[-1]
+
+
+def test_the_socket_is_opened_to_the_checked_address_itself() -> None:
+    """The name is looked up once, and what was checked is what is connected to: no rebinding."""
+    looked_up: list[str] = []
+    answers = iter([["8.8.8.8"], ["127.0.0.1"]])
+
+    def rebinding(host: str, port: int) -> list[str]:
+        looked_up.append(host)
+        return next(answers)
+
+    plain = Plain()
+    GuardedBackend(PUBLIC, rebinding, plain).connect_tcp("evil.example", 443)
+    assert plain.asked == ["8.8.8.8"]
+    assert looked_up == ["evil.example"]
+
+
+@pytest.mark.parametrize(
+    "addresses", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["::1"]]
+)
+def test_one_forbidden_address_forbids_the_name(addresses: list[str]) -> None:
+    """A name with a public and a private address is refused whole, before any socket is opened."""
+    plain = Plain()
+    with pytest.raises(BadMedia, match=r"evil\.nip\.io is at"):
+        GuardedBackend(PUBLIC, lambda host, port: addresses, plain).connect_tcp("evil.nip.io", 443)
+    assert plain.asked == []
+
+
+def test_a_socket_that_ended_elsewhere_is_refused() -> None:
+    """Whatever the network did: the peer must be the address that was checked."""
+    plain = Plain(**{"8.8.8.8": "10.0.0.1"})
+    with pytest.raises(BadMedia, match="another address"):
+        GuardedBackend(PUBLIC, lambda host, port: ["8.8.8.8"], plain).connect_tcp("x.example", 443)
+    assert plain.streams[0].closed
+
+
+def test_the_next_address_is_tried() -> None:
+    """A host whose first address does not answer is reached by its second."""
+    plain = Plain(**{"8.8.8.8": httpcore.ConnectError("refused")})
+    backend = GuardedBackend(PUBLIC, lambda host, port: ["8.8.8.8", "8.8.4.4"], plain)
+    backend.connect_tcp("x.example", 443)
+    assert plain.asked == ["8.8.8.8", "8.8.4.4"]
+
+
+def test_a_plain_http_override_stays_on_this_machine() -> None:
+    """The sandbox's name that suddenly resolves elsewhere is not spoken to."""
+    allow = HostRule.of("http://sandbox.test:4010")
+    GuardedBackend(allow, lambda host, port: ["127.0.0.1"], Plain()).connect_tcp("sandbox.test", 4010)
+    for address in ("10.0.0.1", "8.8.8.8"):
+        with pytest.raises(BadMedia):
+            GuardedBackend(allow, lambda host, port, a=address: [a], Plain()).connect_tcp(
+                "sandbox.test", 4010
+            )
+
+
+def test_an_https_override_may_be_private() -> None:
+    """A company's gateway has a private address; only that gateway is exempt."""
+    backend = GuardedBackend(HostRule.of("https://gateway.test"), lambda host, port: ["10.0.0.1"], Plain())
+    backend.connect_tcp("gateway.test", 443)
+    with pytest.raises(BadMedia):
+        backend.connect_tcp("gateway.test", 8443)
+
+
+def test_a_name_that_does_not_resolve_may_mend() -> None:
+    """No DNS is trouble of the network, not of the file."""
+
+    def no_dns(host: str, port: int) -> list[str]:
+        raise OSError("Temporary failure in name resolution")
+
+    with pytest.raises(httpcore.ConnectError):
+        GuardedBackend(PUBLIC, no_dns, Plain()).connect_tcp("x.example", 443)
+    with pytest.raises(httpcore.ConnectError):
+        GuardedBackend(PUBLIC, lambda host, port: [], Plain()).connect_tcp("x.example", 443)
