@@ -1,0 +1,1 @@
+"""Pictures and videos as files: pure functions that read, check, cut, convert and write them."""

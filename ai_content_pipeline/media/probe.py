@@ -1,0 +1,46 @@
+"""What a file is and how large, by its content: pictures and videos through one door."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ai_content_pipeline.artifacts import MediaInfo
+from ai_content_pipeline.errors import BadMedia
+from ai_content_pipeline.media.magic import first_bytes, is_video, likeness, opened, picture_type
+
+
+def probe(path: Path) -> MediaInfo:
+    """Type and size from the header: cheap, and no proof that the rest is sound. Raises BadMedia."""
+    if _holds_video(path):
+        from ai_content_pipeline.media.video import probe_video
+
+        return probe_video(path)
+    from ai_content_pipeline.media.images import probe_image
+
+    return probe_image(path)
+
+
+def verify(path: Path) -> MediaInfo:
+    """The same, but everything is decoded: what passes can be used. Raises BadMedia."""
+    if _holds_video(path):
+        from ai_content_pipeline.media.video import verify_video
+
+        return verify_video(path)
+    from ai_content_pipeline.media.images import open_image, probe_image
+
+    open_image(path)
+    return probe_image(path)
+
+
+def _holds_video(path: Path) -> bool:
+    """True for a video, False for a picture; BadMedia, saying what it looks like, for the rest."""
+    with opened(path) as file:
+        start = first_bytes(file)
+    if is_video(start):
+        return True
+    if picture_type(start):
+        return False
+    raise BadMedia(
+        f"{path}: neither a picture nor a video that can be used; it looks like {likeness(start)}",
+        hint="use PNG, JPEG, WEBP, MP4, MOV or WebM",
+    )
