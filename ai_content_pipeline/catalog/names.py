@@ -1,0 +1,153 @@
+"""From what a user writes as ``model:`` to a card."""
+
+from __future__ import annotations
+
+import re
+
+from ai_content_pipeline.catalog.cards import Card
+from ai_content_pipeline.catalog.draft import DRAFT, PROVIDER
+from ai_content_pipeline.catalog.files import key_at, keys, load
+from ai_content_pipeline.catalog.prices import FREE
+from ai_content_pipeline.jobs import InputField, Model, Task
+
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+#: By provider: what its endpoints look like, and how to say so.
+_ENDPOINTS = {
+    "fal": (rf"{_SEGMENT}(/{_SEGMENT})+", "fal:owner/model"),
+    "replicate": (rf"{_SEGMENT}/{_SEGMENT}(:[A-Za-z0-9]+)?", "replicate:owner/name[:version]"),
+    "diffusers": (r"[a-z0-9][a-z0-9_.-]*", "diffusers:key"),
+}
+
+#: Named first when a model of that task is looked for.
+GOOD_AT = {
+    Task.TEXT_TO_IMAGE: ("nano_banana_pro", "flux_dev"),
+    Task.IMAGE_TO_IMAGE: ("nano_banana_pro_edit", "flux_kontext_pro"),
+    Task.TEXT_TO_VIDEO: ("kling_2_6_pro_t2v", "seedance_1_lite"),
+    Task.IMAGE_TO_VIDEO: ("kling_2_6_pro", "seedance_1_lite"),
+    Task.REFERENCE_TO_VIDEO: ("veo_3_1_ref", "seedance_1_lite"),
+    Task.UPSCALE: ("clarity_upscaler", "topaz_video"),
+}
+
+
+class UnknownModel(ValueError):
+    """No such model, or not for this task. `hint` says what to write instead."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def resolve(name: str, task: Task) -> Card:
+    """The card for `name`: a catalogue key, ``draft``, or ``provider:endpoint`` with a card or without.
+
+    Raises:
+        UnknownModel: no such model, or it does not do `task`.
+    """
+    card = _named(name, task)
+    if task in card.tasks:
+        return card
+    does = " and ".join(one.value for one in card.tasks)
+    hint = f"for {task.value} use {_or(_others(card.key, task))}"
+    raise UnknownModel(f"{name} does {does}, not {task.value}", hint)
+
+
+def model_of(card: Card, name: str, task: Task) -> Model:
+    """The model of a request, as `generation` keys it and a provider sends it."""
+    return Model(
+        name=name,
+        provider=card.provider,
+        endpoint=task.value if card.provider == PROVIDER else card.endpoint,
+        task=task,
+        fields={role: InputField(field.name, field.many) for role, field in card.roles.items()},
+        prompt_field=card.prompt,
+        seed_field=card.seed,
+        count_field=card.count,
+    )
+
+
+def _named(name: str, task: Task) -> Card:
+    if name == DRAFT.key:
+        return DRAFT
+    provider, colon, endpoint = name.partition(":")
+    if colon:
+        return _at(name, provider, endpoint, task)
+    try:
+        return load(name)
+    except KeyError:
+        raise UnknownModel(f"unknown model {_short(name)}", _meant(name, task)) from None
+
+
+def _at(name: str, provider: str, endpoint: str, task: Task) -> Card:
+    if provider not in _ENDPOINTS:
+        forms = _or([form for _, form in _ENDPOINTS.values()])
+        raise UnknownModel(
+            f"unknown provider {_short(provider)} in model {_short(name)}",
+            f"write a catalogue key, or {forms}",
+        )
+    pattern, form = _ENDPOINTS[provider]
+    if not re.fullmatch(pattern, endpoint):
+        hint = f"write {endpoint}" if endpoint in keys() else f"write {form}"
+        raise UnknownModel(f"{_short(name)} names no endpoint of {provider}", hint)
+    key = key_at(provider, endpoint)
+    return load(key) if key else _open(name, provider, endpoint)
+
+
+def _open(name: str, provider: str, endpoint: str) -> Card:
+    """A model nobody described: nothing is checked, and nothing is known of its price."""
+    local = provider == "diffusers"
+    return Card(
+        key=name,
+        title=name,
+        provider=provider,
+        endpoint=endpoint,
+        tasks=tuple(Task),
+        price=FREE if local else None,
+    )
+
+
+# -- what to write instead -----------------------------------------------------------------------------
+
+
+def _meant(name: str, task: Task) -> str:
+    from difflib import get_close_matches
+
+    if "/" in name:
+        key = key_at("fal", name) or key_at("replicate", name)
+        if key:
+            return f"write {key}"
+        return f"write fal:{_short(name)} or replicate:{_short(name)}"
+    plain = re.sub(r"[^a-z0-9]+", "_", name[:64].lower()).strip("_")
+    close = get_close_matches(plain, (*keys(), DRAFT.key), n=3, cutoff=0.7)
+    fitting = [key for key in close if task in _tasks(key)]
+    if close:
+        return f"did you mean {(fitting or close)[0]}?"
+    return f"for {task.value} use {_or(_others('', task))}"
+
+
+def _others(key: str, task: Task) -> list[str]:
+    """Two or three models for `task`: the relatives of `key` first, the free one last."""
+    relatives = [one for one in keys() if one != key and _related(one, key) and task in _tasks(one)]
+    paid = list(dict.fromkeys((*relatives[:1], *GOOD_AT[task])))
+    return [*paid[:2], DRAFT.key]
+
+
+def _related(one: str, key: str) -> bool:
+    """Keys of one family: ``kling_2_6_pro`` and ``kling_2_6_pro_t2v``."""
+    return bool(key) and (one.startswith(f"{key}_") or key.startswith(f"{one}_") or _stem(one) == _stem(key))
+
+
+def _stem(key: str) -> str:
+    return re.sub(r"_(t2v|flf|ref|edit)$", "", key)
+
+
+def _tasks(key: str) -> tuple[Task, ...]:
+    return DRAFT.tasks if key == DRAFT.key else load(key).tasks
+
+
+def _or(words: list[str]) -> str:
+    return " or ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"
