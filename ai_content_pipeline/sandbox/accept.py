@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from ai_content_pipeline.artifacts import Kind
 
-from . import faults as f
+from . import actions as act
 from .files import find_output
 from .media import Media, data_uri, size_of
 from .models import bad_inputs, kind_of, outputs_asked, prompt_of, seconds_asked
@@ -21,7 +21,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def accept(
     state: State,
-    vendor: f.Vendor,
+    vendor: act.Vendor,
     endpoint: str,
     payload: Mapping[str, object],
     actions: Actions,
@@ -37,7 +37,9 @@ def accept(
     """
     sources, missing = _inputs(state, payload, host)
     kind = kind_of(endpoint)
-    seconds = next((a.seconds for a in actions if isinstance(a, f.RunTime)), state.settings.job_seconds(kind))
+    seconds = next(
+        (a.seconds for a in actions if isinstance(a, act.RunTime)), state.settings.job_seconds(kind)
+    )
     assert isinstance(seconds, float)
     queue, run = _times(seconds, state.settings.queue_share, actions)
     now = state.clock.now()
@@ -63,7 +65,7 @@ def accept(
 
 
 def _times(seconds: float, queue_share: float, actions: Actions) -> tuple[float, float]:
-    stuck = next((action.phase for action in actions if isinstance(action, f.Stuck)), None)
+    stuck = next((action.phase for action in actions if isinstance(action, act.Stuck)), None)
     if stuck == "queued":
         return inf, 0.0
     queue = seconds * queue_share
@@ -72,7 +74,7 @@ def _times(seconds: float, queue_share: float, actions: Actions) -> tuple[float,
 
 def _stop(actions: Actions, now: float, queue: float, deadline: float | None) -> Stop | None:
     """A job that ends before its time: by the script, or by the deadline the client set."""
-    if any(isinstance(action, f.Aborted) for action in actions):
+    if any(isinstance(action, act.Aborted) for action in actions):
         return Stop(now + queue, End.ABORTED, billed=False)
     if deadline is None:
         return None
@@ -85,26 +87,26 @@ def _quirks(actions: Actions, failure: Failure | None) -> Quirks:
     values: dict[str, object] = {}
     for action in actions:
         match action:
-            case f.Reject():
+            case act.Reject():
                 message = "The content could not be processed because it was flagged by a content checker."
                 failure = failure or Failure("policy", message, billed=action.billed)
-            case f.Fail():
+            case act.Fail():
                 failure = failure or Failure("model", action.reason, action.code, action.billed)
-            case f.ErrorBody():
+            case act.ErrorBody():
                 values["error_body"] = True
                 message = "The model returned no output."
                 failure = failure or Failure("model", message, 500, action.billed)
-            case f.Backwards():
+            case act.Backwards():
                 values["backwards"] = True
-            case f.UnknownStatus():
+            case act.UnknownStatus():
                 values |= {"unknown": action.word, "unknown_polls": action.polls}
-            case f.Gone():
+            case act.Gone():
                 values["gone"] = action.what
-            case f.Outputs():
+            case act.Outputs():
                 values["outputs"] = action.count
-            case f.OutputUrl():
+            case act.OutputUrl():
                 values["output_url"] = action.url
-            case f.CompletedTwice():
+            case act.CompletedTwice():
                 values["twice"] = True
     return Quirks(failure=failure, **values)  # type: ignore[arg-type]
 

@@ -10,13 +10,8 @@ import h11
 
 from .messages import Request, Response
 
-MAX_BODY = 512 * 1024 * 1024
 _CHUNK = 256 * 1024
 _NO_LINGER = struct.pack("ii", 1, 0)
-
-
-class TooLarge(Exception):
-    """The request's body is longer than `MAX_BODY`."""
 
 
 class Connection:
@@ -39,12 +34,9 @@ class Connection:
         return Request(self._method, event.target.decode("latin-1"), headers)
 
     async def body(self) -> bytes:
-        chunks, size = [], 0
+        chunks = []
         while isinstance(event := await self._event(), h11.Data):
             chunks.append(bytes(event.data))
-            size += len(event.data)
-            if size > MAX_BODY:
-                raise TooLarge
         return b"".join(chunks)
 
     async def _event(self) -> object:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from .faults import Call, Vendor
+from .actions import Vendor
+from .faults import Call
 from .media import Media
 from .messages import Request, Response
 from .models import prompt_of

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from ai_content_pipeline.errors import UsageError
 
-from .faults import AnyAction, Match, Rule, Script, Vendor
+from .actions import AnyAction, Vendor
+from .faults import Match, Rule, Script
 from .messages import JSON_TYPE
 from .server import serve
 from .state import Charge, Clock, Leak, Settings, State
@@ -27,7 +28,7 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """An accepted job. Times in Unix seconds.
+    """An accepted job. Times in Unix seconds; `ended` may lie ahead, and is None for a job that is stuck.
 
     `status`: queued, running, succeeded, failed, canceled or aborted.
     """
@@ -159,7 +160,7 @@ class _Thread:
     def start(self) -> str:
         self._thread.start()
         self._ready.wait(_PATIENCE)
-        if self._error:
+        if not self._url:
             raise _taken(self._port, self._error) from self._error
         return self._url
 

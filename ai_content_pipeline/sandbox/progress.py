@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from math import isfinite
 
 from .state import Job, Phase
 
@@ -20,7 +20,9 @@ def reported(job: Job, now: float) -> Phase:
 
 
 def progress_lines(job: Job, now: float) -> list[str]:
-    """Lines as a progress bar writes them: every fifth of the run."""
-    done = 0 if not math.isfinite(job.run) or job.run <= 0 else int(5 * (now - job.started) / job.run)
-    fifths = range(1, min(5, 5 if job.phase(now) is Phase.ENDED else done) + 1)
-    return [f"{20 * n:3d}%|{'#' * 2 * n:<10}| {4 * n}/20" for n in fifths]
+    """Lines as a progress bar writes them: every fifth of the run that is done."""
+    ran = min(now, job.ended) - job.started
+    if ran < 0 or not isfinite(job.run):
+        return []
+    fifths = int(5 * ran / job.run + 1e-6) if job.run else 5
+    return [f"{20 * n:3d}%|{'#' * 2 * n:<10}| {4 * n}/20" for n in range(1, fifths + 1)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .faults import AnyAction, Call
+from .actions import AnyAction
+from .faults import Call
 from .messages import Reply, Request
 
 Actions = tuple[AnyAction, ...]

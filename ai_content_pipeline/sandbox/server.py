@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import h11
 
+from . import actions as act
 from . import admin, fal, files, replicate
-from . import faults as f
 from .accept import LOOPBACK
-from .connection import Connection, TooLarge
+from .connection import Connection
+from .faults import Call
 from .media import Renderer, another_format
 from .messages import Deferred, Request, Response, json_response
 from .routing import Actions, Routed
@@ -59,7 +60,7 @@ class Server:
         try:
             while await self._exchange(connection):
                 pass
-        except (ConnectionError, h11.ProtocolError, TooLarge):
+        except (ConnectionError, h11.RemoteProtocolError):
             pass  # the client left, or does not speak HTTP: nothing to tell it
         finally:
             connection.close()
@@ -74,9 +75,10 @@ class Server:
             connection.reset()
             return False
         request = replace(head, body=await connection.body())
-        if routed is None or head.path.startswith(admin.PREFIX):
+        if routed is None:
             response = _stranger(request) or admin.answer(self.state, request)
             return await connection.send(response, http_date(self.state.clock.now()))
+        # The body may tell more of what the request is about: its prompt.
         return await self._answer(connection, request, self._route(request) or routed)
 
     def _route(self, request: Request) -> Routed | None:
@@ -89,12 +91,12 @@ class Server:
         call = routed.call
         self.state.counts[call.vendor, call.route] += 1
         actions = self.state.faults.take(call)
-        if any(isinstance(action, f.Reset) for action in actions):
+        if any(isinstance(action, act.Reset) for action in actions):
             connection.reset()
             return False
         response = self._instead(request, call, actions) or await self._served(request, routed, actions)
         for action in actions:
-            if isinstance(action, f.Drop):
+            if isinstance(action, act.Drop):
                 return False
             response = await _interfered(response, action)
         date = http_date(self.state.vendor_now(call.vendor))
@@ -109,9 +111,9 @@ class Server:
             return replace(reply, body=await self._renderer.get(reply.media), media=None)
         return reply
 
-    def _instead(self, request: Request, call: f.Call, actions: Actions) -> Response | None:
+    def _instead(self, request: Request, call: Call, actions: Actions) -> Response | None:
         """The answer of a `Status` action: the request is not served at all."""
-        action = next((action for action in actions if isinstance(action, f.Status)), None)
+        action = next((action for action in actions if isinstance(action, act.Status)), None)
         if action is None:
             return None
         response = _error(request, call, action)
@@ -131,7 +133,7 @@ def _stranger(request: Request) -> Response | None:
     return Response(421, b"The sandbox answers to loopback addresses alone.\n", "text/plain")
 
 
-def _error(request: Request, call: f.Call, action: f.Status) -> Response:
+def _error(request: Request, call: Call, action: act.Status) -> Response:
     code = action.code
     match action.body:
         case "nginx":
@@ -151,31 +153,31 @@ def _error(request: Request, call: f.Call, action: f.Status) -> Response:
 _PAGE = b"<!doctype html><html><head><title>Error</title></head><body>Please try again later.</body></html>"
 
 
-async def _interfered(response: Response, action: f.AnyAction) -> Response:
+async def _interfered(response: Response, action: act.AnyAction) -> Response:
     """The answer as this action leaves it, after any time the action takes."""
     match action:
-        case f.Delay() | f.Hang():
+        case act.Delay() | act.Hang():
             assert isinstance(action.seconds, float)
             await asyncio.sleep(action.seconds)
-        case f.Empty():
+        case act.Empty():
             return replace(response, status=200, body=b"")
-        case f.Html():
+        case act.Html():
             return Response(200, _PAGE, "text/html")
-        case f.Redirect():
+        case act.Redirect():
             return Response(302, headers={"location": action.url})
-        case f.WrongMedia():
+        case act.WrongMedia():
             return replace(response, body=another_format(response.body, action.format))
-        case f.Cut():
+        case act.Cut():
             return replace(response, body=response.body[: int(len(response.body) * action.keep)])
     return response
 
 
 async def _sent(connection: Connection, response: Response, date: str, actions: Actions) -> bool:
     for action in actions:
-        if isinstance(action, f.Truncate):
+        if isinstance(action, act.Truncate):
             await connection.send_part(response, date, action.keep)
             return False
-        if isinstance(action, f.Drip):
+        if isinstance(action, act.Drip):
             return await connection.send(response, date, chunk=action.chunk, pause=action.pause)
     return await connection.send(response, date)
 
@@ -183,7 +185,7 @@ async def _sent(connection: Connection, response: Response, date: str, actions: 
 async def serve(
     state: State, port: int, ready: Callable[[str], None], stopped: Callable[[], Awaitable[object]]
 ) -> None:
-    """Serve until what `stopped` returns is done; `ready` is told the base address once clients may connect."""
+    """Serve until what `stopped` returns is done; `ready` is told the base address when it listens."""
     server = Server(state)
     ready(await server.start(port))
     try:

@@ -17,7 +17,8 @@ from pydantic import Field
 
 from ai_content_pipeline.artifacts import Kind
 
-from .faults import Faults, Frozen, Script, Vendor
+from .actions import Frozen, Vendor
+from .faults import Faults, Script
 from .media import Media
 from .prices import Price
 
@@ -211,14 +212,14 @@ class State:
         self.clock = clock or Clock()
         self.faults = Faults(settings.script)
         self.prepare: Callable[[Media], object] = lambda media: None  # told what will be asked for
+        self.tokens: dict[str, float] = {}  # CDN tokens and when they expire; clients keep theirs
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything but the settings; the script starts anew."""
+        """Forget what clients did; the script starts anew."""
         self.faults = Faults(self.faults.script)
         self.jobs: dict[str, Job] = {}
         self.uploads: dict[str, Upload] = {}  # by path
-        self.tokens: dict[str, float] = {}  # CDN tokens and when they expire
         self.leaks: list[Leak] = []
         self.counts: Counter[tuple[str, str]] = Counter()  # requests by vendor and route
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai_content_pipeline.sandbox import Clock, Settings
-from ai_content_pipeline.sandbox import faults as f
+from ai_content_pipeline.sandbox import actions as act
 from ai_content_pipeline.sandbox.accept import accept
 from ai_content_pipeline.sandbox.prices import price
 from ai_content_pipeline.sandbox.state import State
@@ -54,19 +54,19 @@ class Ticks:
 outcomes = st.sampled_from(
     [
         (),
-        (f.Reject(),),
-        (f.Reject(billed=True),),
-        (f.Fail(billed=True),),
-        (f.Aborted(),),
-        (f.Stuck(),),
-        (f.Gone(),),
+        (act.Reject(),),
+        (act.Reject(billed=True),),
+        (act.Fail(billed=True),),
+        (act.Aborted(),),
+        (act.Stuck(),),
+        (act.Gone(),),
     ]
 )
 
 
 @given(st.lists(st.tuples(outcomes, st.floats(0, 50)), max_size=8), st.floats(0, 200))
 def test_a_job_is_charged_once_when_it_ends_and_only_if_it_cost(
-    plan: list[tuple[tuple[f.AnyAction, ...], float]], wait: float
+    plan: list[tuple[tuple[act.AnyAction, ...], float]], wait: float
 ) -> None:
     """At any moment: a row for every job that has ended, in the order of ending; never two for one."""
     ticks = Ticks()
@@ -83,6 +83,6 @@ def test_a_job_is_charged_once_when_it_ends_and_only_if_it_cost(
     assert [row.time for row in rows] == sorted(row.time for row in rows)
     for row in rows:
         actions = ends[row.job][1]
-        free = actions in ((f.Reject(),), (f.Aborted(),))
+        free = actions in ((act.Reject(),), (act.Aborted(),))
         assert row.billed is not free
         assert row.usd == (0 if free else Decimal("0.15"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import email.utils
 import json
 import random
+import socket
 import time
 from pathlib import Path
+from unittest import mock
 
 import httpx
 import pytest
@@ -17,6 +19,7 @@ from replicate.exceptions import ReplicateError
 
 from ai_content_pipeline.errors import UsageError
 from ai_content_pipeline.sandbox import Match, Rule, Sandbox, Script, read_script
+from ai_content_pipeline.sandbox import actions as act
 from ai_content_pipeline.sandbox import faults as f
 
 NANO = "fal-ai/nano-banana-pro"
@@ -46,7 +49,7 @@ def image_url(fal: SyncClient) -> str:
 
 def test_accepted_then_dropped_makes_ten_jobs_of_one_submit(sandbox: Sandbox, fal: SyncClient) -> None:
     """The measured fact: fal's client repeats the POST ten times, and pays ten times."""
-    sandbox.script(f.Drop())
+    sandbox.script(act.Drop())
     with pytest.raises(httpx.RemoteProtocolError):
         fal.submit(NANO, INPUT)
     time.sleep(0.02)
@@ -55,7 +58,7 @@ def test_accepted_then_dropped_makes_ten_jobs_of_one_submit(sandbox: Sandbox, fa
 
 def test_accepted_then_dropped_is_one_prediction(sandbox: Sandbox, rep: replicate.Client) -> None:
     """Replicate's client does not repeat a POST; the job runs all the same and is listed."""
-    sandbox.script(Rule(match=Match(route=("submit",)), action=f.Drop()))
+    sandbox.script(Rule(match=Match(route=("submit",)), action=act.Drop()))
     with pytest.raises(httpx.RemoteProtocolError):
         rep.models.predictions.create(BANANA, input=INPUT)
     assert [prediction.input for prediction in rep.predictions.list()] == [INPUT]
@@ -64,15 +67,26 @@ def test_accepted_then_dropped_is_one_prediction(sandbox: Sandbox, rep: replicat
 @pytest.mark.parametrize("when", ["before_body", "after_body"])
 def test_a_reset_accepts_nothing(sandbox: Sandbox, client: httpx.Client, when: str) -> None:
     """The connection dies before the request was served."""
-    sandbox.script(f.Reset.model_validate({"when": when}))
-    with pytest.raises((httpx.ReadError, httpx.WriteError)):
+    sandbox.script(act.Reset.model_validate({"when": when}))
+    with pytest.raises(httpx.TransportError):  # which one depends on what was being sent
         submit(sandbox, client)
     assert sandbox.jobs() == ()
 
 
+@pytest.mark.parametrize(("when", "body"), [("before_body", b""), ("after_body", b"{}")])
+def test_a_reset_is_one_and_needs_no_more_than_it_says(sandbox: Sandbox, when: str, body: bytes) -> None:
+    """A TCP reset, in the one case while the body is still to come."""
+    sandbox.script(act.Reset.model_validate({"when": when}))
+    host, port = sandbox.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        client.sendall(f"POST /{NANO} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n\r\n".encode() + body)
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+
+
 def test_a_hang_accepts_and_outlives_the_client(sandbox: Sandbox, client: httpx.Client) -> None:
     """The job is there; the client's patience is not."""
-    sandbox.script(f.Hang())
+    sandbox.script(act.Hang())
     with pytest.raises(httpx.ReadTimeout):
         submit(sandbox, client, timeout=0.1)
     assert len(sandbox.jobs()) == 1
@@ -84,24 +98,24 @@ def test_a_delay_is_drawn_from_the_scripts_seed(sandbox: Sandbox, client: httpx.
     def seconds(seed: int) -> float:
         faults = f.Faults(Script(rules=(Rule(action=action),), seed=seed))
         (taken,) = faults.take(f.Call("fal", "submit"))
-        assert isinstance(taken, f.Delay)
+        assert isinstance(taken, act.Delay)
         assert isinstance(taken.seconds, float)
         return taken.seconds
 
-    action = f.Delay(seconds=f.Uniform(low=0.05, high=0.09))
+    action = act.Delay(seconds=act.Uniform(low=0.05, high=0.09))
     sandbox.script(action, seed=3)
     before = time.perf_counter()
     submit(sandbox, client)
     took = time.perf_counter() - before
     assert seconds(3) <= took < seconds(3) + 0.5
     assert seconds(3) == seconds(3) != seconds(4)
-    assert f.Lognormal(median=1, sigma=3, maximum=2).draw(random.Random(1)) <= 2
+    assert act.Lognormal(median=1, sigma=3, maximum=2).draw(random.Random(1)) <= 2
 
 
 @pytest.mark.parametrize("code", [401, 402, 403, 408, 429, 500, 502, 503, 504])
 def test_any_status_can_stand_in_for_the_answer(sandbox: Sandbox, client: httpx.Client, code: int) -> None:
     """Nothing is created; the body is the vendor's own."""
-    sandbox.script(f.Status(code=code))
+    sandbox.script(act.Status(code=code))
     fal, rep = submit(sandbox, client), create(sandbox, client)
     assert (fal.status_code, rep.status_code) == (code, code)
     assert "detail" in fal.json()
@@ -118,7 +132,7 @@ def test_retry_after_takes_every_form(
     slow: Sandbox, client: httpx.Client, asked: int | str | None, sent: str | None
 ) -> None:
     """Missing, seconds, an absurd number, an HTTP date."""
-    slow.script(f.Status(code=429, retry_after=asked))
+    slow.script(act.Status(code=429, retry_after=asked))
     assert submit(slow, client).headers.get("retry-after") == sent
 
 
@@ -127,7 +141,7 @@ def test_retry_after_takes_every_form(
 )
 def test_an_error_has_many_bodies(sandbox: Sandbox, client: httpx.Client, body: str, start: str) -> None:
     """An ingress page, plain text, a JSON string and nothing; none carries a request id."""
-    sandbox.script(f.Status.model_validate({"code": 502, "body": body}))
+    sandbox.script(act.Status.model_validate({"code": 502, "body": body}))
     answer = submit(sandbox, client)
     assert answer.status_code == 502
     assert answer.text.startswith(start)
@@ -137,15 +151,15 @@ def test_an_error_has_many_bodies(sandbox: Sandbox, client: httpx.Client, body: 
 @pytest.mark.parametrize(
     ("action", "requests"),
     [
-        (f.Status(code=502, body="nginx"), 10),
-        (f.Status(code=429), 10),
-        (f.Status(code=500), 1),
-        (f.Status(code=503), 1),
-        (f.Status(code=422), 1),
+        (act.Status(code=502, body="nginx"), 10),
+        (act.Status(code=429), 10),
+        (act.Status(code=500), 1),
+        (act.Status(code=503), 1),
+        (act.Status(code=422), 1),
     ],
 )
 def test_the_client_repeats_what_it_was_measured_to_repeat(
-    sandbox: Sandbox, fal: SyncClient, action: f.Status, requests: int
+    sandbox: Sandbox, fal: SyncClient, action: act.Status, requests: int
 ) -> None:
     """An nginx page and a 429 are tried ten times, an error with a request id once."""
     sandbox.script(action)
@@ -156,14 +170,14 @@ def test_the_client_repeats_what_it_was_measured_to_repeat(
 
 def test_a_json_string_breaks_the_clients_error(sandbox: Sandbox, rep: replicate.Client) -> None:
     """An error body that is no object is an AttributeError inside replicate 1.0.7."""
-    sandbox.script(f.Status(code=500, body="json_string"))
+    sandbox.script(act.Status(code=500, body="json_string"))
     with pytest.raises(AttributeError):
         rep.models.predictions.create(BANANA, input=INPUT)
 
 
 def test_json_can_be_cut_short(sandbox: Sandbox, client: httpx.Client) -> None:
     """A complete answer whose JSON is not; the job exists."""
-    sandbox.script(f.Cut(keep=0.5))
+    sandbox.script(act.Cut(keep=0.5))
     answer = submit(sandbox, client)
     assert answer.status_code == 200
     with pytest.raises(json.JSONDecodeError):
@@ -171,14 +185,14 @@ def test_json_can_be_cut_short(sandbox: Sandbox, client: httpx.Client) -> None:
     assert len(sandbox.jobs()) == 1
 
 
-def on_download(sandbox: Sandbox, action: f.AnyAction) -> None:
+def on_download(sandbox: Sandbox, action: act.AnyAction) -> None:
     sandbox.script(Rule(match=Match(route=("download",)), action=action))
 
 
 def test_a_truncated_body_breaks_its_promise(sandbox: Sandbox, fal: SyncClient, client: httpx.Client) -> None:
     """Content-Length says more than what comes."""
     url = image_url(fal)
-    on_download(sandbox, f.Truncate(keep=0.5))
+    on_download(sandbox, act.Truncate(keep=0.5))
     with pytest.raises(httpx.RemoteProtocolError):
         client.get(url)
 
@@ -187,7 +201,7 @@ def test_a_download_drips(sandbox: Sandbox, fal: SyncClient, client: httpx.Clien
     """The bytes are right and slow."""
     url = image_url(fal)
     whole = client.get(url).content
-    on_download(sandbox, f.Drip(chunk=len(whole) // 4, pause=0.02))
+    on_download(sandbox, act.Drip(chunk=len(whole) // 4, pause=0.02))
     before = time.perf_counter()
     assert client.get(url).content == whole
     assert time.perf_counter() - before >= 0.08
@@ -196,17 +210,17 @@ def test_a_download_drips(sandbox: Sandbox, fal: SyncClient, client: httpx.Clien
 @pytest.mark.parametrize(
     ("action", "start", "content_type"),
     [
-        (f.Empty(), b"", "image/png"),
-        (f.Html(), b"<!doctype html>", "text/html"),
-        (f.WrongMedia(format="GIF"), b"GIF8", "image/png"),
-        (f.WrongMedia(format="TIFF"), b"II*", "image/png"),
+        (act.Empty(), b"", "image/png"),
+        (act.Html(), b"<!doctype html>", "text/html"),
+        (act.WrongMedia(format="GIF"), b"GIF8", "image/png"),
+        (act.WrongMedia(format="TIFF"), b"II*", "image/png"),
     ],
 )
 def test_a_download_can_be_something_else(
     sandbox: Sandbox,
     fal: SyncClient,
     client: httpx.Client,
-    action: f.AnyAction,
+    action: act.AnyAction,
     start: bytes,
     content_type: str,
 ) -> None:
@@ -223,16 +237,16 @@ def test_a_download_can_be_something_else(
 def test_a_download_can_point_elsewhere(sandbox: Sandbox, fal: SyncClient, client: httpx.Client) -> None:
     """A redirect, and a result that names another host outright."""
     url = image_url(fal)
-    on_download(sandbox, f.Redirect(url="http://169.254.169.254/"))
+    on_download(sandbox, act.Redirect(url="http://169.254.169.254/"))
     assert client.get(url).headers["location"] == "http://169.254.169.254/"
-    sandbox.script(f.OutputUrl(url="http://10.0.0.1/a.png"))
+    sandbox.script(act.OutputUrl(url="http://10.0.0.1/a.png"))
     assert image_url(fal) == "http://10.0.0.1/a.png"
 
 
 def test_a_download_can_be_forbidden(sandbox: Sandbox, fal: SyncClient, client: httpx.Client) -> None:
     """403 as a storage host says it, once."""
     url = image_url(fal)
-    sandbox.script(Rule(match=Match(route=("download",), times=1), action=f.Status(code=403)))
+    sandbox.script(Rule(match=Match(route=("download",), times=1), action=act.Status(code=403)))
     assert client.get(url).status_code == 403
     assert client.get(url).status_code == 200
 
@@ -242,7 +256,7 @@ def test_a_download_can_be_forbidden(sandbox: Sandbox, fal: SyncClient, client: 
 
 def test_a_job_takes_the_scripted_time(slow: Sandbox, slow_fal: SyncClient) -> None:
     """Instead of the default's 100 s."""
-    slow.script(f.RunTime(seconds=7))
+    slow.script(act.RunTime(seconds=7))
     handle = slow_fal.submit(NANO, INPUT)
     slow.advance(6.9)
     assert isinstance(handle.status(), InProgress)
@@ -255,7 +269,7 @@ def test_content_is_rejected(
     sandbox: Sandbox, fal: SyncClient, rep: replicate.Client, *, billed: bool
 ) -> None:
     """fal: COMPLETED and a 422 that names the policy; Replicate: failed and flagged. Billed or not."""
-    sandbox.script(f.Reject(billed=billed))
+    sandbox.script(act.Reject(billed=billed))
     with pytest.raises(FalClientHTTPError) as caught:
         fal.subscribe(NANO, INPUT, interval=0.005)
     assert (caught.value.status_code, caught.value.message[0]["type"]) == (422, "content_policy_violation")
@@ -269,7 +283,7 @@ def test_content_is_rejected(
 
 def test_a_model_fails(sandbox: Sandbox, fal: SyncClient, rep: replicate.Client) -> None:
     """COMPLETED with an error and a 500 at fal, ``failed`` with the reason at Replicate."""
-    sandbox.script(f.Fail(reason="out of memory", billed=True))
+    sandbox.script(act.Fail(reason="out of memory", billed=True))
     handle = fal.submit(NANO, INPUT)
     with pytest.raises(FalClientHTTPError, match="out of memory") as caught:
         handle.get(interval=0.005)
@@ -285,7 +299,7 @@ def test_a_model_fails(sandbox: Sandbox, fal: SyncClient, rep: replicate.Client)
 
 def test_an_error_arrives_as_a_result(sandbox: Sandbox, fal: SyncClient) -> None:
     """COMPLETED, 200, and a body that is an error."""
-    sandbox.script(f.ErrorBody())
+    sandbox.script(act.ErrorBody())
     result = fal.subscribe(NANO, INPUT, interval=0.005)
     assert [fault["type"] for fault in result["detail"]] == ["no_media_generated"]
     assert sandbox.charges() == ()
@@ -294,19 +308,21 @@ def test_an_error_arrives_as_a_result(sandbox: Sandbox, fal: SyncClient) -> None
 @pytest.mark.parametrize(("phase", "kind"), [("queued", Queued), ("running", InProgress)])
 def test_a_status_never_changes(slow: Sandbox, slow_fal: SyncClient, phase: str, kind: type) -> None:
     """Not after a day; nothing is charged, and the job can be cancelled."""
-    slow.script(f.Stuck.model_validate({"phase": phase}))
+    slow.script(act.Stuck.model_validate({"phase": phase}))
     handle = slow_fal.submit(NANO, INPUT)
     slow.advance(86_400)
     assert isinstance(handle.status(with_logs=True), kind)
     assert slow.charges(unbilled=True) == ()
     assert slow.jobs()[0].ended is None
     handle.cancel()
-    assert isinstance(handle.status(), Completed)
+    assert handle.status(with_logs=True) == Completed(
+        logs=mock.ANY, metrics=mock.ANY, error="Request was cancelled", error_type="request_cancelled"
+    )
 
 
 def test_a_stuck_prediction_reads_well(slow: Sandbox, slow_rep: replicate.Client) -> None:
     """Replicate's ``processing`` for ever, in get and in the list."""
-    slow.script(f.Stuck())
+    slow.script(act.Stuck())
     prediction = slow_rep.models.predictions.create(BANANA, input=INPUT)
     slow.advance(86_400)
     assert slow_rep.predictions.get(prediction.id).status == "processing"
@@ -315,7 +331,7 @@ def test_a_stuck_prediction_reads_well(slow: Sandbox, slow_rep: replicate.Client
 
 def test_a_status_goes_backwards(slow: Sandbox, slow_fal: SyncClient) -> None:
     """Running, queued, running, and finished in the end."""
-    slow.script(f.Backwards())
+    slow.script(act.Backwards())
     handle = slow_fal.submit(NANO, INPUT)
     slow.advance(50)
     assert [type(handle.status()) for _ in range(3)] == [InProgress, Queued, InProgress]
@@ -325,7 +341,7 @@ def test_a_status_goes_backwards(slow: Sandbox, slow_fal: SyncClient) -> None:
 
 def test_a_status_word_nobody_knows(sandbox: Sandbox, fal: SyncClient, client: httpx.Client) -> None:
     """The client gives up on it; the job does not."""
-    sandbox.script(f.UnknownStatus(word="WARMING_UP", polls=2))
+    sandbox.script(act.UnknownStatus(word="WARMING_UP", polls=2))
     handle = fal.submit(NANO, INPUT)
     with pytest.raises(ValueError, match="Unknown status: WARMING_UP"):
         handle.status()
@@ -340,7 +356,7 @@ def test_a_status_word_nobody_knows(sandbox: Sandbox, fal: SyncClient, client: h
 
 def test_a_result_is_deleted(sandbox: Sandbox, fal: SyncClient, client: httpx.Client) -> None:
     """Paid for and gone: 404 at fal, ``data_removed`` at Replicate; or the file alone is gone."""
-    sandbox.script(f.Gone())
+    sandbox.script(act.Gone())
     with pytest.raises(FalClientHTTPError) as caught:
         fal.subscribe(NANO, INPUT, interval=0.005)
     assert caught.value.status_code == 404
@@ -348,7 +364,7 @@ def test_a_result_is_deleted(sandbox: Sandbox, fal: SyncClient, client: httpx.Cl
     time.sleep(0.02)
     row = client.get(url, headers={"Authorization": f"Bearer {sandbox.settings.replicate_token}"}).json()
     assert (row["status"], row["data_removed"], row["output"], row["input"]) == ("succeeded", True, None, {})
-    sandbox.script(f.Gone(what="files"))
+    sandbox.script(act.Gone(what="files"))
     assert client.get(image_url(fal)).status_code == 404
     assert len(sandbox.charges()) == 3
 
@@ -358,7 +374,7 @@ def test_fewer_outputs_than_paid_for(
     sandbox: Sandbox, fal: SyncClient, rep: replicate.Client, count: int
 ) -> None:
     """Four were asked for and are charged."""
-    sandbox.script(f.Outputs(count=count))
+    sandbox.script(act.Outputs(count=count))
     result = fal.subscribe(NANO, {**INPUT, "num_images": 4}, interval=0.005)
     assert len(result["images"]) == count
     prediction = rep.models.predictions.create("me/pictures", input={**INPUT, "num_outputs": 4})
@@ -369,7 +385,7 @@ def test_fewer_outputs_than_paid_for(
 
 def test_a_clip_that_is_not_there(sandbox: Sandbox, fal: SyncClient, rep: replicate.Client) -> None:
     """An empty result of a video model is null at both."""
-    sandbox.script(f.Outputs())
+    sandbox.script(act.Outputs())
     assert fal.subscribe("fal-ai/veo3/fast", INPUT, interval=0.005) == {"video": None}
     prediction = rep.models.predictions.create("bytedance/seedance-1-lite", input=INPUT)
     prediction.wait()
@@ -378,7 +394,7 @@ def test_a_clip_that_is_not_there(sandbox: Sandbox, fal: SyncClient, rep: replic
 
 def test_completed_twice(sandbox: Sandbox, fal: SyncClient, client: httpx.Client) -> None:
     """Finished, running, finished; listed twice; charged once."""
-    sandbox.script(f.CompletedTwice())
+    sandbox.script(act.CompletedTwice())
     handle = fal.submit(NANO, INPUT)
     time.sleep(0.02)
     assert [type(handle.status()) for _ in range(3)] == [Completed, InProgress, Completed]
@@ -393,7 +409,7 @@ def test_completed_twice(sandbox: Sandbox, fal: SyncClient, client: httpx.Client
 
 def test_an_upload_expires_at_once(sandbox: Sandbox, rep: replicate.Client, tmp_path: Path) -> None:
     """Accepted by the files API, not found by the model."""
-    sandbox.script(f.ExpireUpload())
+    sandbox.script(act.ExpireUpload())
     path = tmp_path / "a.png"
     path.write_bytes(b"x")
     prediction = rep.models.predictions.create("me/pictures", input={**INPUT, "image": path})
@@ -411,7 +427,7 @@ def test_a_cancel_is_answered_in_many_ways(
     slow: Sandbox, client: httpx.Client, answer: str, code: int, *, charged: bool
 ) -> None:
     """Whatever the vendor says, the charge tells what happened."""
-    slow.script(f.Cancel.model_validate({"answer": answer}))
+    slow.script(act.Cancel.model_validate({"answer": answer}))
     headers = {"Authorization": f"Key {slow.settings.fal_key}"}
     job = submit(slow, client).json()
     assert client.put(job["cancel_url"], headers=headers).status_code == code
@@ -420,12 +436,14 @@ def test_a_cancel_is_answered_in_many_ways(
     )
     slow.advance(100)
     assert bool(slow.charges()) is charged
+    listing = f"{slow.url}/v1/models/requests/by-endpoint?endpoint_id={NANO}"
+    assert bool(client.get(listing, headers=headers).json()["items"]) is charged
 
 
 @pytest.mark.parametrize("answer", ["ignored", "too_late", "not_found", "forgotten"])
 def test_replicates_cancel_too(slow: Sandbox, slow_rep: replicate.Client, answer: str) -> None:
     """The prediction goes on unless it was cancelled and forgotten."""
-    slow.script(f.Cancel.model_validate({"answer": answer}))
+    slow.script(act.Cancel.model_validate({"answer": answer}))
     prediction = slow_rep.models.predictions.create(BANANA, input=INPUT)
     if answer == "not_found":
         with pytest.raises(ReplicateError):
@@ -441,7 +459,7 @@ def test_a_vendors_clock_is_an_hour_wrong(
     slow: Sandbox, slow_rep: replicate.Client, client: httpx.Client
 ) -> None:
     """The Date header and every timestamp agree with each other, and with nobody else."""
-    slow.script(Rule(match=Match(vendor="replicate"), action=f.ClockSkew(seconds=-3600)))
+    slow.script(Rule(match=Match(vendor="replicate"), action=act.ClockSkew(seconds=-3600)))
     answer = create(slow, client)
     date = email.utils.parsedate_to_datetime(answer.headers["date"])
     assert answer.json()["created_at"] == date.isoformat().replace("+00:00", ".000000Z")
@@ -457,7 +475,7 @@ def test_a_vendors_clock_is_an_hour_wrong(
 def test_a_rule_hits_the_nth_match_and_so_many_times() -> None:
     """`nth` counts what fits the rule alone, `times` ends it."""
     match = Match(vendor="fal", endpoint="fal-ai/kling*", prompt="leaves", nth=2, times=2)
-    faults = f.Faults(Script(rules=(Rule(match=match, action=f.Drop()),)))
+    faults = f.Faults(Script(rules=(Rule(match=match, action=act.Drop()),)))
     fits = f.Call("fal", "submit", "fal-ai/kling-video/x", "autumn leaves")
     others = [
         f.Call("replicate", "submit", fits.endpoint, fits.prompt),
@@ -475,8 +493,8 @@ def test_a_script_is_read_from_yaml_and_json(tmp_path: Path) -> None:
     """The same script in three notations."""
     script = Script(
         rules=(
-            Rule(match=Match(route=("status",), times=1), action=f.Status(code=429, retry_after="date+5")),
-            Rule(action=f.RunTime(seconds=f.Lognormal(median=0.2))),
+            Rule(match=Match(route=("status",), times=1), action=act.Status(code=429, retry_after="date+5")),
+            Rule(action=act.RunTime(seconds=act.Lognormal(median=0.2))),
         ),
         seed=4,
     )

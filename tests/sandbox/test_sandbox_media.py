@@ -81,7 +81,7 @@ def test_an_input_that_is_no_picture_still_gives_media(source: bytes | Media) ->
 
 def test_a_board_too_small_for_its_panels_is_one_colour() -> None:
     """Rather than an error that no vendor would give."""
-    assert draw_draft(Media(Kind.IMAGE, "a 16x16 grid of panels", 16, 16, 0.0, 0, 0)).startswith(b"\x89PNG")
+    assert draw_draft(Media(Kind.IMAGE, "a 16x16 grid of panels", 16, 8, 0.0, 0, 0)).startswith(b"\x89PNG")
 
 
 def test_the_same_file_is_drawn_once() -> None:
@@ -91,10 +91,10 @@ def test_the_same_file_is_drawn_once() -> None:
     renderer.close()
 
 
-def test_real_looking_media_over_the_wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_looking_media_over_the_wire(tmp_path: Path, client: httpx.Client) -> None:
     """The default look: a board whose panels differ, a clip of the true duration."""
     settings = Settings(image_seconds=0.0, video_seconds=0.0, image_px=256)
-    with Sandbox(settings) as sandbox, httpx.Client() as client:
+    with Sandbox(settings) as sandbox:
         headers = {"Authorization": f"Key {settings.fal_key}"}
 
         def run(endpoint: str, payload: dict[str, object]) -> dict[str, object]:

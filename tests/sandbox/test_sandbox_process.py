@@ -17,6 +17,7 @@ import pytest
 
 from ai_content_pipeline.errors import UsageError
 from ai_content_pipeline.sandbox import Clock, Sandbox, Settings
+from ai_content_pipeline.sandbox import actions as act
 from ai_content_pipeline.sandbox import faults as f
 
 NANO = "fal-ai/nano-banana-pro"
@@ -39,7 +40,7 @@ def accepts(url: str) -> bool:
 def test_a_sandbox_is_steered_over_http(client: httpx.Client, *, child: bool) -> None:
     """Charges, jobs, counts, script, clock and reset work alike in a thread and in a process."""
     with Sandbox(SETTINGS, child=child) as sandbox:
-        sandbox.script(f.Status(code=503))
+        sandbox.script(act.Status(code=503))
         assert submit(sandbox, client).status_code == 503
         sandbox.script()
         job = submit(sandbox, client).json()["request_id"]
@@ -131,7 +132,7 @@ def test_the_admin_interface_refuses_nonsense(sandbox: Sandbox, client: httpx.Cl
 
 def test_settings_reach_the_child_whole() -> None:
     """A script with endless times survives the way there."""
-    rule = f.Rule(match=f.Match(nth=2), action=f.RunTime(seconds=f.Lognormal(median=1)))
+    rule = f.Rule(match=f.Match(nth=2), action=act.RunTime(seconds=act.Lognormal(median=1)))
     settings = SETTINGS.model_copy(
         update={"script": f.Script(rules=(rule,)), "replicate_keeps": float("inf")}
     )

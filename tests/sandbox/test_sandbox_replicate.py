@@ -12,7 +12,7 @@ from pydantic.v1 import ValidationError
 from replicate.exceptions import ReplicateError
 
 from ai_content_pipeline.sandbox import Sandbox
-from ai_content_pipeline.sandbox.faults import Aborted
+from ai_content_pipeline.sandbox.actions import Aborted
 
 BANANA = "google/nano-banana"
 SEEDANCE = "bytedance/seedance-1-lite"

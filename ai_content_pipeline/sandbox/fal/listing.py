@@ -55,7 +55,9 @@ def _list(state: State, request: Request, _: Actions) -> Response:
 
 def _finished(state: State, start: float, end: float) -> Iterator[Job]:
     now = state.clock.now()
-    ended = [job for job in state.jobs.values() if job.vendor == "fal" and job.ended <= now]
+    ended = [
+        job for job in state.jobs.values() if job.vendor == "fal" and not job.hidden and job.ended <= now
+    ]
     for job in sorted(ended, key=lambda job: job.ended, reverse=True):
         if start <= job.ended + job.skew <= end:
             yield job

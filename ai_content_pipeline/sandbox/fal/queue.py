@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
-from ai_content_pipeline.sandbox import faults as f
+from ai_content_pipeline.sandbox import actions as act
 from ai_content_pipeline.sandbox.accept import accept
+from ai_content_pipeline.sandbox.faults import Call
 from ai_content_pipeline.sandbox.files import output_url
 from ai_content_pipeline.sandbox.messages import Deferred, Malformed, Reply, Request, Response
 from ai_content_pipeline.sandbox.models import prompt_of
@@ -55,28 +56,23 @@ def _recognise_submit(
         prompt = prompt_of(request.json) if request.body else ""
     except Malformed:
         prompt = ""
-    call = f.Call("fal", "submit", match["id"], prompt)
+    call = Call("fal", "submit", match["id"], prompt)
     return Routed(call, partial(keyed, state, partial(_accepted, state, match["id"], serve)))
 
 
 def _recognise_job(request: Request, state: State, match: re.Match[str]) -> Routed:
-    routes: dict[tuple[str, str | None], tuple[f.Route, Callable[[State, Job, Request, Actions], Reply]]] = {
-        ("GET", "/status"): ("status", _status),
-        ("GET", None): ("result", _result),
-        ("PUT", "/cancel"): ("cancel", _cancel),
-    }
-    known = routes.get((request.method, match["verb"]))
+    known = _JOB_ROUTES.get((request.method, match["verb"]))
     if known is None or match["rest"]:  # a sub-path belongs to the submission only
-        return Routed(f.Call("fal", "status"), lambda request, _: error(request, 405, "Method Not Allowed"))
+        return Routed(Call("fal", "status"), lambda request, _: error(request, 405, "Method Not Allowed"))
     route, serve = known
     job = state.job("fal", match["id"])
     if job is None or _app(job.endpoint) != match["app"]:
-        return Routed(f.Call("fal", route), partial(keyed, state, partial(_unknown, route)))
-    call = f.Call("fal", route, job.endpoint, prompt_of(job.payload))
+        return Routed(Call("fal", route), partial(keyed, state, partial(_unknown, route)))
+    call = Call("fal", route, job.endpoint, prompt_of(job.payload))
     return Routed(call, partial(keyed, state, partial(serve, state, job)))
 
 
-def _unknown(route: f.Route, request: Request, _: Actions) -> Response:
+def _unknown(route: act.Route, request: Request, _: Actions) -> Response:
     return answer(request, {"status": "NOT_FOUND"}, 404) if route == "cancel" else error(request, 404)
 
 
@@ -163,14 +159,14 @@ def _position(job: Job, now: float) -> int:
 
 def _logs(job: Job, now: float) -> list[dict[str, object]]:
     seen = progress_lines(job, now)
-    at = iso(job.started + job.skew)
+    at = iso(min(job.started, job.ended) + job.skew)
     return [{"message": line, "level": "INFO", "source": "USER", "timestamp": at} for line in seen]
 
 
 def _ended_badly(job: Job) -> dict[str, object]:
     """What a COMPLETED status says of a failure; a refused input shows in the result alone."""
     failure = job.quirks.failure
-    if job.end is End.CANCELED:
+    if job.end in (End.CANCELED, End.ABORTED):
         return {"error": "Request was cancelled", "error_type": "request_cancelled"}
     if failure and failure.kind == "model" and not job.quirks.error_body:
         return {"error": failure.message, "error_type": "runner_server_error"}
@@ -239,7 +235,7 @@ def _failure_body(job: Job, failure: Failure) -> dict[str, object]:
 
 def _cancel(state: State, job: Job, request: Request, actions: Actions) -> Response:
     now = state.clock.now()
-    wanted = next((action.answer for action in actions if isinstance(action, f.Cancel)), None)
+    wanted = next((action.answer for action in actions if isinstance(action, act.Cancel)), None)
     if wanted == "not_found":
         return answer(request, {"status": "NOT_FOUND"}, 404, job)
     if wanted == "too_late" or job.phase(now) is Phase.ENDED:
@@ -248,3 +244,12 @@ def _cancel(state: State, job: Job, request: Request, actions: Actions) -> Respo
         job.stop = Stop(now, End.CANCELED, billed=False)
         job.hidden = wanted == "forgotten"
     return answer(request, {"status": "CANCELLATION_REQUESTED"}, 202, job)
+
+
+_JOB_ROUTES: Mapping[
+    tuple[str, str | None], tuple[act.Route, Callable[[State, Job, Request, Actions], Reply]]
+] = {
+    ("GET", "/status"): ("status", _status),
+    ("GET", None): ("result", _result),
+    ("PUT", "/cancel"): ("cancel", _cancel),
+}

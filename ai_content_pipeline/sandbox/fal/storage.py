@@ -10,7 +10,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from ai_content_pipeline.sandbox.faults import Call, ExpireUpload
+from ai_content_pipeline.sandbox.actions import ExpireUpload
+from ai_content_pipeline.sandbox.faults import Call
 from ai_content_pipeline.sandbox.files import note_leak
 from ai_content_pipeline.sandbox.messages import Malformed, Reply, Request, Response
 from ai_content_pipeline.sandbox.routing import Actions, Routed

@@ -9,7 +9,8 @@ import secrets
 from collections.abc import Mapping
 from functools import partial
 
-from ai_content_pipeline.sandbox.faults import Call, ExpireUpload
+from ai_content_pipeline.sandbox.actions import ExpireUpload
+from ai_content_pipeline.sandbox.faults import Call
 from ai_content_pipeline.sandbox.messages import Reply, Request, Response, json_response
 from ai_content_pipeline.sandbox.routing import Actions, Routed
 from ai_content_pipeline.sandbox.state import State, Upload

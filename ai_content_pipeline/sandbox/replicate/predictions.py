@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from urllib.parse import urlencode
 
-from ai_content_pipeline.sandbox import faults as f
+from ai_content_pipeline.sandbox import actions as act
 from ai_content_pipeline.sandbox.accept import accept
+from ai_content_pipeline.sandbox.faults import Call
 from ai_content_pipeline.sandbox.files import output_url
 from ai_content_pipeline.sandbox.messages import Deferred, Malformed, Reply, Request, Response, json_response
 from ai_content_pipeline.sandbox.models import BadInput, bad_inputs, outputs_listed, prompt_of
@@ -26,14 +27,15 @@ _PREDICTION = re.compile(r"^/v1/predictions/(?P<id>[^/]+)(?P<verb>/cancel)?$")
 _PREFER = re.compile(r"^wait(?:=(?P<seconds>\d+))?$")
 _DURATION = re.compile(r"^(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+(?:\.\d+)?)s?)?$")
 _MOST_WAIT = 60.0
+_MARGIN = 0.001  # a sleep may end a little before the clock gets there
 
 
 def recognise(request: Request, state: State) -> Routed | None:
     """A request about predictions."""
     if request.path == "/v1/predictions" and request.method == "GET":
-        return Routed(f.Call("replicate", "list"), partial(keyed, state, partial(_list, state)))
+        return Routed(Call("replicate", "list"), partial(keyed, state, partial(_list, state)))
     if request.path == "/v1/account" and request.method == "GET":
-        return Routed(f.Call("replicate", "model"), partial(keyed, state, _account))
+        return Routed(Call("replicate", "model"), partial(keyed, state, _account))
     created = _CREATE.match(request.path)
     if request.method == "POST" and (created or request.path == "/v1/predictions"):
         return _recognise_create(request, state, created["model"] if created else "")
@@ -50,22 +52,24 @@ def _recognise_create(request: Request, state: State, model: str) -> Routed:
     model = model or model_of_version(str(body.get("version", "")))
     prompt = prompt_of(inputs) if isinstance(inputs, Mapping) else ""
     serve = partial(keyed, state, partial(_create, state, model))
-    return Routed(f.Call("replicate", "submit", model, prompt), serve)
+    return Routed(Call("replicate", "submit", model, prompt), serve)
 
 
 def _recognise_prediction(request: Request, state: State, match: re.Match[str]) -> Routed | None:
     job = state.job("replicate", match["id"])
     ended = job is not None and job.phase(state.clock.now()) is Phase.ENDED
-    asked: f.Route = "cancel" if match["verb"] else "result" if ended else "status"
+    asked: act.Route = "cancel" if match["verb"] else "result" if ended else "status"
     if request.method != ("POST" if asked == "cancel" else "GET"):
         return None
     if job is None:
-        return Routed(
-            f.Call("replicate", asked), partial(keyed, state, lambda _request, _actions: problem(404))
-        )
-    call = f.Call("replicate", asked, job.endpoint, prompt_of(job.payload))
+        return Routed(Call("replicate", asked), partial(keyed, state, _unknown))
+    call = Call("replicate", asked, job.endpoint, prompt_of(job.payload))
     serve = _cancel if asked == "cancel" else _get
     return Routed(call, partial(keyed, state, partial(serve, state, job)))
+
+
+def _unknown(_request: Request, _: Actions) -> Response:
+    return problem(404)
 
 
 def _account(request: Request, _: Actions) -> Response:
@@ -102,7 +106,7 @@ def _created(state: State, job: Job, request: Request) -> Reply:
     if prefer is None:
         return _answer(state, job, request, 201)
     longest = min(max(float(prefer["seconds"] or _MOST_WAIT), 1.0), _MOST_WAIT)
-    seconds = min(longest, job.ended - state.clock.now())
+    seconds = min(longest, job.ended - state.clock.now() + _MARGIN)
     return Deferred(seconds, partial(_waited, state, job, request))
 
 
@@ -209,7 +213,7 @@ def _error(job: Job) -> str | None:
 def _cancel(state: State, job: Job, request: Request, actions: Actions) -> Response:
     """A prediction that has ended stays as it is."""
     now = state.clock.now()
-    answer = next((action.answer for action in actions if isinstance(action, f.Cancel)), None)
+    answer = next((action.answer for action in actions if isinstance(action, act.Cancel)), None)
     if answer == "not_found":
         return problem(404)
     if answer in (None, "forgotten") and job.phase(now) is not Phase.ENDED:
