@@ -1,0 +1,43 @@
+# One command each, on a fresh machine: make demo, make test, make check, make bench.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench clean
+
+help:
+	@echo "make demo    draft the demo pipeline: four clips, free, no key needed"
+	@echo "make test    run the tests"
+	@echo "make check   format, lint, types, layers"
+	@echo "make bench   speed, as ratios in one run"
+
+demo: $(READY)
+	@$(BIN)/python -m ai_content_pipeline run-chain input/pipelines/demo.yaml --draft
+	@echo
+	@echo "Open output/love_story.draft/report.html in a browser."
+
+test: $(READY)
+	$(BIN)/python -m pytest -n auto -q
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
