@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
 from ai_content_pipeline.artifacts import Artifact, Role, Source
 from ai_content_pipeline.jobs import JobRequest, Json, LocalWork
@@ -19,6 +19,8 @@ from ai_content_pipeline.jobs import JobRequest, Json, LocalWork
 VERSION = 1
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+#: Decimal's own context rounds to 28 digits, which would make one key of two long ids.
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def request_key(request: JobRequest, ordinal: int) -> str:
@@ -86,7 +88,7 @@ def canonical_json(value: Json) -> str:
 
 def _number(text: str) -> str:
     number = Decimal(text)
-    return "0" if number == 0 else f"{number.normalize():f}"
+    return "0" if number == 0 else f"{number.normalize(_EXACT):f}"
 
 
 def _request_identity(request: JobRequest) -> dict[str, Json]:
@@ -110,4 +112,5 @@ def _sha(source: Source) -> str:
 
 
 def _digest(value: dict[str, Json]) -> str:
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    # A vendor or a file may hand us half of a surrogate pair; it is hashed like any other character.
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
