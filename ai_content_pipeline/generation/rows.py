@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
-from ai_content_pipeline.generation.store import Job, State
+from ai_content_pipeline.generation.store import Claim, Job, State
 from ai_content_pipeline.jobs import Billed, Handle, Reason, WireRequest
 
 JOB_COLUMNS = (
-    "key, lineage, take, provider, endpoint, state, description, wire, outputs, run, address, owner,"
-    " request_id, handle, urls, artifacts, units, reserved, cost, billed, reason, message, notes,"
-    " intent_at, submitted_at, ended_at, expires"
-)
+    "key", "lineage", "take", "provider", "endpoint", "state", "description", "wire", "outputs", "run",
+    "address", "owner", "request_id", "handle", "urls", "artifacts", "units", "unit_price", "reserved",
+    "cost", "billed", "reason", "message", "notes", "intent_at", "submitted_at", "ended_at", "expires",
+)  # fmt: skip
+
+#: Characters of a vendor's message that are kept.
+_MESSAGE = 2000
 
 
 def micros(moment: datetime) -> int:
@@ -29,15 +31,21 @@ def moment(micro: int | None) -> datetime | None:
 
 
 def dump(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """JSON in ASCII: what vendors send may hold half of a surrogate pair, which SQLite would refuse."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def text(value: str) -> str:
+    """A vendor's words as SQLite can store them: bounded, and without lone surrogates."""
+    return value[:_MESSAGE].encode("utf-8", "backslashreplace").decode()
 
 
 def dump_artifacts(artifacts: Sequence[Artifact]) -> str:
     return dump([_artifact_row(artifact) for artifact in artifacts])
 
 
-def load_artifacts(text: str) -> tuple[Artifact, ...]:
-    return tuple(_artifact(row) for row in json.loads(text))
+def load_artifacts(stored: str) -> tuple[Artifact, ...]:
+    return tuple(_artifact(row) for row in json.loads(stored))
 
 
 def _artifact_row(artifact: Artifact) -> list[Any]:
@@ -59,15 +67,24 @@ def _artifact(row: list[Any]) -> Artifact:
     return Artifact(sha256, size, MediaInfo(Kind(kind), media_type, width, height, seconds, fps))
 
 
-def dump_wire(wire: WireRequest) -> str:
-    return dump({"endpoint": wire.endpoint, "payload": dict(wire.payload)})
+def intent(claim: Claim, now: int) -> dict[str, str | int | None]:
+    """The columns of a job at its claim; all others have their defaults."""
+    return {
+        "key": claim.key, "lineage": claim.lineage, "take": claim.take, "provider": claim.provider,
+        "endpoint": claim.endpoint, "state": State.INTENT.value, "description": dump(dict(claim.description)),
+        "wire": dump({"endpoint": claim.wire.endpoint, "payload": dict(claim.wire.payload)}),
+        "outputs": claim.outputs, "run": claim.run, "address": claim.address, "owner": claim.owner,
+        "unit_price": None if claim.unit_price is None else str(claim.unit_price),
+        "reserved": claim.reserve, "intent_at": now,
+    }  # fmt: skip
 
 
-def job(row: sqlite3.Row | tuple[Any, ...]) -> Job:
+def job(row: Iterable[Any]) -> Job:
+    """A job from its `JOB_COLUMNS`. Empty lists are not parsed: most jobs have several."""
     (
         key, lineage, take, provider, endpoint, state, description, wire, outputs, run, address, owner,
-        request_id, handle, urls, artifacts, units, reserved, cost, billed, reason, message, notes,
-        intent_at, submitted_at, ended_at, expires,
+        request_id, handle, urls, artifacts, units, unit_price, reserved, cost, billed, reason, message,
+        notes, intent_at, submitted_at, ended_at, expires,
     ) = row  # fmt: skip
     return Job(
         key=key,
@@ -83,15 +100,16 @@ def job(row: sqlite3.Row | tuple[Any, ...]) -> Job:
         address=address,
         owner=owner,
         handle=None if request_id is None else Handle(request_id, json.loads(handle)),
-        urls=tuple(json.loads(urls)),
-        artifacts=load_artifacts(artifacts),
+        urls=() if urls == "[]" else tuple(json.loads(urls)),
+        artifacts=() if artifacts == "[]" else load_artifacts(artifacts),
         units=None if units is None else Decimal(units),
+        unit_price=None if unit_price is None else Decimal(unit_price),
         reserved=reserved,
         cost=cost,
         billed=Billed(billed),
         reason=None if reason is None else Reason(reason),
         message=message,
-        notes=tuple(json.loads(notes)),
+        notes=() if notes == "[]" else tuple(json.loads(notes)),
         intent_at=moment(intent_at),
         submitted_at=moment(submitted_at),
         ended_at=moment(ended_at),

@@ -14,12 +14,13 @@ MIGRATIONS: tuple[str, ...] = (
         description TEXT NOT NULL, wire TEXT NOT NULL, outputs INTEGER NOT NULL,
         run TEXT NOT NULL, address TEXT NOT NULL, owner TEXT NOT NULL,
         request_id TEXT, handle TEXT, urls TEXT NOT NULL DEFAULT '[]',
-        artifacts TEXT NOT NULL DEFAULT '[]', units TEXT, reserved INTEGER, cost INTEGER,
+        artifacts TEXT NOT NULL DEFAULT '[]', units TEXT, unit_price TEXT,
+        reserved INTEGER, cost INTEGER,
         billed TEXT NOT NULL DEFAULT 'unknown', reason TEXT, message TEXT,
         notes TEXT NOT NULL DEFAULT '[]',
         intent_at INTEGER, submitted_at INTEGER, ended_at INTEGER, expires INTEGER);
     CREATE INDEX job_lineage ON job (lineage);
-    CREATE INDEX job_open ON job (state) WHERE state IN ('intent', 'submitted', 'finished', 'in_doubt');
+    CREATE INDEX job_state ON job (state);
     CREATE UNIQUE INDEX job_request ON job (provider, request_id) WHERE request_id IS NOT NULL;
     -- One row a POST: what it reserved, and what it turned out to cost. Rows are never deleted.
     CREATE TABLE charge (
@@ -27,8 +28,9 @@ MIGRATIONS: tuple[str, ...] = (
         at INTEGER NOT NULL, reserved INTEGER, reported INTEGER, settled INTEGER,
         status TEXT NOT NULL);  -- reserved | settled | released | in_doubt | abandoned
     CREATE INDEX charge_key ON charge (key);
-    CREATE INDEX charge_run ON charge (run);
-    CREATE INDEX charge_at ON charge (at);
+    -- These two cover the sum that every claim under a cap takes.
+    CREATE INDEX charge_run ON charge (run, at, settled, reserved);
+    CREATE INDEX charge_at ON charge (at, settled, reserved);
     CREATE TABLE redo (
         lineage TEXT NOT NULL, take INTEGER NOT NULL, run TEXT NOT NULL, address TEXT NOT NULL,
         PRIMARY KEY (lineage, take)) WITHOUT ROWID;

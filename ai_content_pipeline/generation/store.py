@@ -62,7 +62,7 @@ class Claimed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most `micro` dollars·10⁻⁶ spent and reserved by a run, or by the project since `since`."""
+    """At most `micro` dollars·10⁻⁶ spent and reserved, by `run` (None: any) since `since` (None: ever)."""
 
     micro: int
     run: str | None = None
@@ -71,7 +71,11 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The wish to submit one job. `reserve` in micro-dollars; None where no price is known."""
+    """The wish to submit one job.
+
+    `reserve` in micro-dollars; None where no price is known, and then no cap binds. `unit_price` in
+    dollars a unit, kept so that whoever collects the job can turn reported units into a cost.
+    """
 
     key: str
     lineage: str
@@ -85,6 +89,7 @@ class Claim:
     address: str
     owner: str
     reserve: int | None
+    unit_price: Decimal | None = None
     caps: tuple[Cap, ...] = ()
 
 
@@ -108,6 +113,7 @@ class Job:
     urls: tuple[str, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     units: Decimal | None = None
+    unit_price: Decimal | None = None
     reserved: int | None = None
     cost: int | None = None  # micro-dollars; None while unsettled or unknown
     billed: Billed = Billed.UNKNOWN
@@ -178,28 +184,35 @@ class Store(Protocol):
         ...
 
     # -- the state machine: each call is one durable transaction ---------------------------------
+    # A move returns the job as it now stands; an illegal one raises JournalError and changes nothing.
     def claim(self, claim: Claim, now: datetime) -> Claimed: ...
-    def submitted(self, key: str, owner: str, handle: Handle, now: datetime) -> None: ...
-    def released(self, key: str, owner: str, message: str, now: datetime) -> None:
+    def submitted(self, key: str, owner: str, handle: Handle, now: datetime) -> Job: ...
+    def released(self, key: str, owner: str, message: str, now: datetime) -> Job:
         """Back to PENDING, the reservation given back: surely not accepted, or free to make again."""
         ...
 
-    def doubted(self, key: str, owner: str, message: str, now: datetime) -> None: ...
+    def doubted(self, key: str, owner: str, message: str, now: datetime) -> Job: ...
     def finished(
         self, key: str, urls: Sequence[str], units: Decimal | None, cost: int | None,
         expires: datetime | None, notes: Sequence[str], now: datetime,
-    ) -> None: ...  # fmt: skip
-    def done(self, key: str, artifacts: Sequence[Artifact], now: datetime) -> None: ...
-    def failed(self, key: str, reason: Reason, message: str, billed: Billed, now: datetime) -> None: ...
-    def gone(self, key: str, message: str, now: datetime) -> None: ...
+    ) -> Job: ...  # fmt: skip
+    def done(self, key: str, artifacts: Sequence[Artifact], now: datetime) -> Job: ...
+    def failed(self, key: str, reason: Reason, message: str, billed: Billed, now: datetime) -> Job: ...
+    def gone(self, key: str, message: str, now: datetime) -> Job: ...
     def adopted(self, key: str, owner: str, handle: Handle, now: datetime) -> bool:
-        """IN_DOUBT → SUBMITTED; False when another job has this request id already."""
+        """IN_DOUBT → SUBMITTED.
+
+        False when another job has this request id already, or the job is no longer in doubt.
+        """
         ...
 
-    def undoubted(self, key: str, *, abandon: bool, spent: bool, now: datetime) -> bool:
+    def undoubted(
+        self, key: str, *, abandon: bool, spent: bool, now: datetime, owner: str | None = None
+    ) -> bool:
         """IN_DOUBT → PENDING, or ABANDONED. `spent`: the reservation stays counted as spent.
 
-        False when the job is no longer in doubt.
+        False when the job is no longer in doubt, or no longer belongs to `owner` (None: the user decides,
+        whoever owns it).
         """
         ...
 
@@ -208,7 +221,10 @@ class Store(Protocol):
         ...
 
     def refetch(self, key: str, owner: str) -> bool:
-        """DONE or FAILED(bad output) → FINISHED, owned by `owner`, to fetch the same result again."""
+        """DONE or FAILED(bad output) → FINISHED, owned by `owner`, to fetch the same result again.
+
+        False when it is in neither state: another process was quicker.
+        """
         ...
 
     # -- looking ----------------------------------------------------------------------------------

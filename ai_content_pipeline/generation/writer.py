@@ -6,16 +6,14 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ai_content_pipeline.errors import JournalError
 from ai_content_pipeline.generation.schema import MIGRATIONS
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
-_Waiting = tuple[Operation, "Future[Any]"]
 
 _BUSY_SECONDS = 60.0
 _BATCH = 256
@@ -31,6 +29,29 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
     return version >= _WAL_SAFE or version[2] >= _WAL_SAFE_BRANCHES.get(version[:2], 1 << 30)
 
 
+class _Waiting:
+    """An operation, and where its caller waits: a bare lock, a tenth of the price of a `Future`."""
+
+    __slots__ = ("_answered", "error", "operation", "result")
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self.result: Any = None
+        self.error: Exception | None = None
+        self._answered = threading.Lock()
+        self._answered.acquire()
+
+    def answer(self, result: Any, error: Exception | None = None) -> None:
+        self.result, self.error = result, error
+        self._answered.release()
+
+    def wait(self) -> Any:
+        self._answered.acquire()
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
 class Writer:
     """Runs operations on the journal, each durable when `call` returns.
 
@@ -41,15 +62,24 @@ class Writer:
         self._path = path
         self._migrations = migrations
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name="aicp-journal", daemon=True)
-        self._ready: Future[None] = Future()
+        ready = _Waiting(lambda connection: None)
+        self._queue.put(ready)
         self._thread.start()
-        self._ready.result()
+        ready.wait()
 
     def call(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        done: Future[T] = Future()
-        self._queue.put((operation, done))
-        return done.result()
+        """The result of `operation`, once it is durable.
+
+        Raises:
+            JournalError: the journal cannot be used, or the operation is not allowed.
+        """
+        waiting = _Waiting(operation)
+        self._queue.put(waiting)
+        if self._closed:  # the thread may have gone before it saw this
+            self._refuse_all(JournalError("the journal is closed"))
+        return cast(T, waiting.wait())
 
     def close(self) -> None:
         self._queue.put(None)
@@ -58,18 +88,28 @@ class Writer:
     # -- the thread ------------------------------------------------------------------------------
 
     def _serve(self) -> None:
+        connection = None
         try:
-            connection = _connect(self._path)
-            _migrate(connection, self._migrations)
-        except (sqlite3.Error, JournalError, OSError) as error:
-            self._ready.set_exception(_translated(error, self._path))
-            return
-        self._ready.set_result(None)
-        try:
+            connection = _open(self._path, self._migrations)
             while batch := self._next_batch():
                 self._run(connection, batch)
+            end: Exception = JournalError("the journal is closed")
+        except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers, who would wait for ever
+            end = _translated(error, self._path)
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
+        self._closed = True
+        self._refuse_all(end)
+
+    def _refuse_all(self, error: Exception) -> None:
+        while True:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if waiting is not None:
+                waiting.answer(None, error)
 
     def _next_batch(self) -> list[_Waiting]:
         """Everything that waits, at least one; empty once the writer is closed."""
@@ -86,43 +126,55 @@ class Writer:
 
     def _run(self, connection: sqlite3.Connection, batch: list[_Waiting]) -> None:
         try:
-            results = _transaction(connection, [operation for operation, _ in batch])
-        except Exception as error:  # noqa: BLE001  whatever it is belongs to the caller, not to this thread
-            if len(batch) == 1:
-                batch[0][1].set_exception(_translated(error, self._path))
-                return
-            for waiting in batch:  # one of them is at fault: each gets a transaction of its own
-                self._run(connection, [waiting])
+            results = _transaction(connection, batch)
+        except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers, not to this thread
+            if len(batch) == 1 or isinstance(error, sqlite3.OperationalError):  # locked, disk full, I/O error
+                for waiting in batch:
+                    waiting.answer(None, _translated(error, self._path))
+            else:  # one of them is at fault: each gets a transaction of its own
+                for waiting in batch:
+                    self._run(connection, [waiting])
             return
-        for (_, done), result in zip(batch, results, strict=True):
-            done.set_result(result)
+        for waiting, result in zip(batch, results, strict=True):
+            waiting.answer(result)
 
 
-def _connect(path: Path | None) -> sqlite3.Connection:
+def _open(path: Path | None, migrations: Sequence[str]) -> sqlite3.Connection:
     connection = sqlite3.connect(path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None)
-    safe = wal_is_safe(sqlite3.sqlite_version_info)
-    connection.execute(f"PRAGMA journal_mode={'WAL' if safe else 'TRUNCATE'}")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA fullfsync=1")  # macOS: fsync alone does not reach the disk
+    try:
+        _refuse_newer(connection, len(migrations))  # before anything could change the file
+        safe = wal_is_safe(sqlite3.sqlite_version_info)
+        connection.execute(f"PRAGMA journal_mode={'WAL' if safe else 'TRUNCATE'}")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=1")  # macOS: fsync alone does not reach the disk
+        _migrate(connection, migrations)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(migrations):
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _refuse_newer(connection: sqlite3.Connection, known: int) -> None:
+    version = _version(connection)
+    if version > known:
         raise JournalError(
-            f"the journal has schema version {version}, and this aicp knows versions up to {len(migrations)}",
+            f"the journal has schema version {version}, and this aicp knows versions up to {known}",
             hint="install a newer aicp; nothing was changed",
         )
-    while version < len(migrations):
+
+
+def _migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
+    while _version(connection) < len(migrations):
         connection.execute("BEGIN IMMEDIATE")
-        # Another process may have been quicker.
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        version = _version(connection)  # another process may have been quicker
         if version < len(migrations):
             for statement in filter(str.strip, _statements(migrations[version])):
                 connection.execute(statement)
-            version += 1
-            connection.execute(f"PRAGMA user_version={version}")
+            connection.execute(f"PRAGMA user_version={version + 1}")
         connection.execute("COMMIT")
 
 
@@ -132,10 +184,10 @@ def _statements(script: str) -> list[str]:
     return "\n".join(lines).split(";")
 
 
-def _transaction(connection: sqlite3.Connection, operations: list[Operation]) -> list[Any]:
+def _transaction(connection: sqlite3.Connection, batch: list[_Waiting]) -> list[Any]:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        results = [operation(connection) for operation in operations]
+        results = [waiting.operation(connection) for waiting in batch]
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -145,9 +197,9 @@ def _transaction(connection: sqlite3.Connection, operations: list[Operation]) ->
 
 
 def _translated(error: Exception, path: Path | None) -> Exception:
-    if isinstance(error, sqlite3.Error | OSError):
+    if isinstance(error, sqlite3.Error | OSError | ValueError):
         return JournalError(
             f"the journal {path or ':memory:'} cannot be used: {error}",
-            hint="check that its disk has room and its folder is writable; what was paid is still recorded",
+            hint="check that the file is sound, its disk has room and its folder is writable",
         )
     return error

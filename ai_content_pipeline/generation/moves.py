@@ -1,0 +1,123 @@
+"""The state machine in SQL: every function runs inside one transaction of the writer."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from ai_content_pipeline.errors import JournalError
+from ai_content_pipeline.generation import rows
+from ai_content_pipeline.generation.rows import JOB_COLUMNS, micros, moment
+from ai_content_pipeline.generation.store import MOVES, Cap, Claim, Claimed, Job, Run, State
+from ai_content_pipeline.jobs import Billed
+
+# ruff: noqa: S608  statements are put together from our own column names and marks, never from values
+Value = str | int | None
+
+SELECT_JOB = f"SELECT {', '.join(JOB_COLUMNS)} FROM job"
+
+_ALREADY = {
+    State.INTENT: Claimed.BUSY,
+    State.SUBMITTED: Claimed.BUSY,
+    State.FINISHED: Claimed.BUSY,
+    State.DONE: Claimed.DONE,
+    State.IN_DOUBT: Claimed.DOUBT,
+    State.FAILED: Claimed.FAILED,
+    State.GONE: Claimed.FAILED,
+    State.ABANDONED: Claimed.FAILED,
+}
+
+
+def claim(db: sqlite3.Connection, wish: Claim, now: int) -> Claimed:
+    row = db.execute("SELECT state, billed FROM job WHERE key=?", (wish.key,)).fetchone()
+    if row is not None:
+        state, billed = State(row[0]), Billed(row[1])
+        retry = state is State.PENDING or (state is State.FAILED and billed is Billed.NO)
+        if not retry:
+            return _ALREADY[state]
+    # What costs nothing is never refused, even where reported costs have passed the cap already.
+    if wish.reserve and any(committed(db, cap) + wish.reserve > cap.micro for cap in wish.caps):
+        return Claimed.CAP
+    columns = rows.intent(wish, now)
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    db.execute(f"INSERT OR REPLACE INTO job ({names}) VALUES ({marks})", tuple(columns.values()))
+    db.execute(
+        "INSERT INTO charge (key, run, model, at, reserved, status) VALUES (?, ?, ?, ?, ?, 'reserved')",
+        (wish.key, wish.run, str(wish.description.get("model", wish.endpoint)), now, wish.reserve),
+    )
+    return Claimed.MINE
+
+
+def move(db: sqlite3.Connection, key: str, to: State, held_by: str | None = None, **columns: Value) -> Job:
+    """Bring a job to state `to`, setting `columns`, if that is legal and, where given, `held_by` owns it.
+
+    Two processes must never both think that they hold a job: that is how money is lost.
+    """
+    row = db.execute(f"{SELECT_JOB} WHERE key=?", (key,)).fetchone()
+    if row is None:
+        raise JournalError(f"job {key[:12]} is not in the journal")
+    now = dict(zip(JOB_COLUMNS, row, strict=True))
+    if held_by is not None and now["owner"] != held_by:
+        raise JournalError(f"job {key[:12]} belongs to another process; this one must not touch it")
+    if to not in MOVES[State(now["state"])]:
+        raise JournalError(
+            f"job {key[:12]} cannot go from {now['state']} to {to}: the journal and this process disagree"
+        )
+    columns["state"] = to.value
+    assignments = ", ".join(f"{name}=?" for name in columns)
+    db.execute(f"UPDATE job SET {assignments} WHERE key=?", (*columns.values(), key))
+    return rows.job((now | columns).values())
+
+
+def settle(db: sqlite3.Connection, key: str, status: str, reported: int | None) -> None:
+    """Close the open charge of `key`: at what the vendor reported, else at what was reserved."""
+    db.execute(
+        "UPDATE charge SET status=?, reported=?, settled=coalesce(?, reserved)"
+        " WHERE key=? AND status IN ('reserved', 'in_doubt')",
+        (status, reported, reported, key),
+    )
+
+
+def committed(db: sqlite3.Connection, cap: Cap) -> int:
+    terms: dict[str, Value] = {}
+    if cap.run is not None:
+        terms["run=?"] = cap.run
+    if cap.since is not None:
+        terms["at>=?"] = micros(cap.since)
+    query = "SELECT coalesce(sum(coalesce(settled, reserved)), 0) FROM charge"
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
+    return int(db.execute(query + where, tuple(terms.values())).fetchone()[0])
+
+
+def redo_take(db: sqlite3.Connection, lineage: str, run: str, address: str) -> int:
+    row = db.execute(
+        "SELECT redo.take, job.state FROM redo LEFT JOIN job USING (lineage, take)"
+        " WHERE redo.lineage=? AND redo.run=? AND redo.address=? ORDER BY redo.take DESC",
+        (lineage, run, address),
+    ).fetchone()
+    if row is not None and row[1] not in (State.FAILED.value, State.GONE.value, State.ABANDONED.value):
+        return int(row[0])
+    newest = db.execute(
+        "SELECT max(take) FROM (SELECT take FROM job WHERE lineage=?1"
+        " UNION ALL SELECT take FROM redo WHERE lineage=?1)",
+        (lineage,),
+    ).fetchone()[0]
+    take = int(newest or 0) + 1
+    db.execute("INSERT INTO redo VALUES (?, ?, ?, ?)", (lineage, take, run, address))
+    return take
+
+
+def begin(db: sqlite3.Connection, run: Run, redo: str | None) -> Run:
+    # The newest by order of writing: the clock may have been set back since.
+    row = db.execute(
+        "SELECT id, started, ended IS NULL OR exit_code <> 0 FROM run"
+        " WHERE pipeline=? AND output_dir=? AND redo IS ? ORDER BY rowid DESC LIMIT 1",
+        (run.pipeline, run.output_dir, redo),
+    ).fetchone()
+    if row is not None and row[2]:
+        db.execute("UPDATE run SET ended=NULL, exit_code=NULL WHERE id=?", (row[0],))
+        return Run(row[0], run.pipeline, run.output_dir, moment(row[1]) or run.started)
+    db.execute(
+        "INSERT INTO run (id, pipeline, output_dir, redo, started) VALUES (?, ?, ?, ?, ?)",
+        (run.id, run.pipeline, run.output_dir, redo, micros(run.started)),
+    )
+    return run
