@@ -27,16 +27,18 @@ class ArtifactStore:
         target = self.path(artifact)
         if self.intact(artifact):
             path.unlink()
-            return artifact
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sync(path)
-        _stamp(path, artifact.sha256)
-        path.replace(target)
-        _sync(target.parent)
+        else:
+            _sync(path)
+            _stamp(path, artifact.sha256)
+            _move(path, target)
+        _sync(target.parent)  # also where a neighbour has just put it there, and may not have come so far
         return artifact
 
     def add(self, path: Path, info: MediaInfo) -> Artifact:
         """Copy a file of the user's into the store."""
+        known = Artifact(hash_file(path), path.stat().st_size, info)
+        if self.intact(known):
+            return known
         with self.workspace() as folder:
             copy = Path(folder) / path.name
             shutil.copyfile(path, copy)
@@ -78,9 +80,10 @@ class ArtifactStore:
 
     def quarantine(self, path: Path, name: str) -> Path:
         """Keep a paid file that could not be used, under a name of our own."""
-        self._quarantine.mkdir(parents=True, exist_ok=True)
         target = self._quarantine / f"{name}-{hash_file(path)[:12]}"
-        path.replace(target)
+        _sync(path)
+        _move(path, target)
+        _sync(target.parent)
         return target
 
     def workspace(self) -> tempfile.TemporaryDirectory[str]:
@@ -107,6 +110,23 @@ def _stamp_of(sha256: str) -> int:
 
 def _stamp(path: Path, sha256: str) -> None:
     os.utime(path, ns=(_stamp_of(sha256), _stamp_of(sha256)))
+
+
+def _move(path: Path, target: Path) -> None:
+    """Rename `path` to `target`, making the folder (durably) if it is the first there."""
+    try:
+        path.replace(target)
+    except FileNotFoundError:
+        _make_folder(target.parent)
+        path.replace(target)
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync(folder.parent)
 
 
 def _sync(path: Path) -> None:

@@ -15,26 +15,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from datetime import timedelta
 
 from ai_content_pipeline.artifacts import Artifact, Role
-from ai_content_pipeline.cost import CostEstimate, to_micro
 from ai_content_pipeline.errors import (
     BudgetRefused,
     Interrupted,
+    JournalError,
     NotAccepted,
     OutcomeUnknown,
     ProviderUnavailable,
 )
-from ai_content_pipeline.generation import keys, outcomes
+from ai_content_pipeline.generation import keys, orders, outcomes
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.clock import Clock
-from ai_content_pipeline.generation.fetch import Fetcher
+from ai_content_pipeline.generation.fetch import Deleted, Fetcher
 from ai_content_pipeline.generation.locks import NamedLocks
+from ai_content_pipeline.generation.orders import Made, Order
 from ai_content_pipeline.generation.owners import Owners
 from ai_content_pipeline.generation.reconcile import Reconciler
 from ai_content_pipeline.generation.rhythm import poll_delays, retry_delays
-from ai_content_pipeline.generation.store import OPEN, Cap, Claim, Claimed, Job, State, Store, claimable
+from ai_content_pipeline.generation.store import OPEN, Cap, Claimed, Job, State, Store, claimable
 from ai_content_pipeline.jobs import (
     Billed,
     Failed,
@@ -42,7 +43,6 @@ from ai_content_pipeline.jobs import (
     Handle,
     JobRequest,
     JobStatus,
-    Json,
     Output,
     Queued,
     Reason,
@@ -53,45 +53,32 @@ from ai_content_pipeline.jobs import (
 )
 from ai_content_pipeline.providers.protocol import Provider
 
+__all__ = ["Door", "Made", "Order", "Watch"]
+
 Watch = Callable[[JobStatus], None]
 
 #: Refusals before acceptance (429, no connection) that one item sits out before it fails.
 _SUBMIT_TRIES = 8
+#: A vendor that asks for a longer pause than this, in seconds, is down for now.
+_LONGEST_PAUSE = 300.0
 #: How often, in seconds, to look whether another process has finished a job that we also want.
 _BUSY_WAIT = 0.25
 #: A job that has not ended after this many seconds is left to `aicp fetch`.
 _PATIENCE = 2 * 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A wish for media: a request whose inputs exist, its ordinal, and who wants it at what price."""
-
-    request: JobRequest
-    ordinal: int
-    address: str
-    estimate: CostEstimate
-    unit_price: Decimal | None = None  # dollars a unit, to turn reported units into reported cost
-
-    @property
-    def key(self) -> str:
-        return keys.request_key(self.request, self.ordinal)
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A finished job; `cached` when nothing was asked of a vendor for it now."""
-
-    job: Job
-    cached: bool
+#: How often in a row a vendor must say that it does not know a job, and the seconds between: the
+#: answer ends a paid job for good, and a vendor's own copies may lag behind each other.
+_GONE_ANSWERS = 3
+_GONE_PAUSE = 4.0
+#: Seconds for which an upload must still be readable when it is used: queues can be long.
+_UPLOAD_MARGIN = timedelta(minutes=15)
 
 
 @dataclass
 class Door:
     """One run's way to every provider. Thread-safe; one per process and run.
 
-    `stopping` set: nothing new is submitted. `detached` set: waiting ends, what runs is left to a
-    later command.
+    `stopping` set: nothing new is submitted. `detached` set (after `stopping`): waiting ends, and what
+    runs is left to a later command.
     """
 
     store: Store
@@ -120,11 +107,13 @@ class Door:
                 return Made(job, cached=True)
             for delay in retry_delays(_SUBMIT_TRIES):
                 try:
-                    return Made(self._made(order, key, watch), cached=False)
+                    return Made(self._made(order, key, job, watch), cached=False)
                 except NotAccepted as refusal:
-                    if not refusal.temporary or delay is None:
+                    asked = refusal.retry_after or 0.0
+                    if not refusal.temporary or delay is None or asked > _LONGEST_PAUSE:
                         raise refusal.cause from refusal
-                    self._pause(max(delay, refusal.retry_after or 0.0))
+                    self._sit_out(max(delay, asked))
+                job = self.store.job(key)
             raise AssertionError("retry_delays ends with None")
 
     def collect(self, job: Job, watch: Watch) -> Job:
@@ -132,13 +121,11 @@ class Door:
         with self._locks.hold(job.key):
             return self._conclude(self._second_chance(self._known(job.key)), watch)
 
-    def _made(self, order: Order, key: str, watch: Watch) -> Job:
-        job = self.store.job(key)
+    def _made(self, order: Order, key: str, job: Job | None, watch: Watch) -> Job:
         if job is not None:
             job = self._conclude(self._second_chance(job), watch)
         if job is None or claimable(job):
-            self._submit(order, key)
-            job = self._conclude(self._known(key), watch)
+            job = self._conclude(self._submit(order, key), watch)
         if job.state is State.DONE:
             return job
         # Nothing was, or will be, billed for these two: they are sent again after a pause.
@@ -148,34 +135,35 @@ class Door:
 
     def _second_chance(self, job: Job) -> Job:
         """A result that did not decode, or whose stored file is damaged, is fetched again: it is free."""
-        damaged = job.state is State.DONE and not self._intact(job)
-        if damaged and self.provider(job.provider).repeatable:
-            self.store.released(job.key, job.owner, "its stored file was damaged", self.clock.now())
-        elif damaged:
-            if not self.store.refetch(job.key, self.owners.me):
-                raise outcomes.blocked(job)
-        elif not (job.reason is Reason.BAD_OUTPUT and self.store.refetch(job.key, self.owners.me)):
+        if job.state is State.DONE:
+            wanted = not self._intact(job)
+        else:
+            wanted = job.state is State.FAILED and job.reason is Reason.BAD_OUTPUT
+        if not wanted:
             return job
+        self.store.refetch(job.key, self.owners.me)
         return self._known(job.key)
 
     # -- submitting --------------------------------------------------------------------------------
 
-    def _submit(self, order: Order, key: str) -> None:
+    def _submit(self, order: Order, key: str) -> Job:
+        """Claim the job and send its one POST, unless somebody else has it."""
         provider = self.provider(order.request.model.provider)
         seed = self._seed(order.request, key)
         wire = provider.wire(order.request, self._uploads(provider, order.request), seed)
         if self.stopping.is_set():
             raise Interrupted("not started")
-        claimed = self.store.claim(self._claim(order, key, wire, seed), self.clock.now())
+        me = self.owners.me
+        claim = orders.claim(order, key, wire, seed, run=self.run, owner=me, caps=self.caps)
+        claimed = self.store.claim(claim, self.clock.now())
         if claimed is Claimed.CAP:
             raise BudgetRefused(
                 f"{order.estimate} more would pass the cap",
                 hint="raise max_cost or --max-cost, and run the same command again",
             )
-        if claimed is Claimed.MINE:
-            self._post(provider, wire, key)
+        return self._post(provider, wire, key) if claimed is Claimed.MINE else self._known(key)
 
-    def _post(self, provider: Provider, wire: WireRequest, key: str) -> None:
+    def _post(self, provider: Provider, wire: WireRequest, key: str) -> Job:
         me = self.owners.me
         try:
             handle = provider.submit(wire, key)
@@ -187,9 +175,11 @@ class Door:
                 self.store.failed(key, reason, refusal.message, Billed.NO, self.clock.now())
             raise
         except OutcomeUnknown as error:
-            self.store.doubted(key, me, error.message, self.clock.now())
-        else:
-            self.store.submitted(key, me, handle, self.clock.now())
+            return self.store.doubted(key, me, error.message, self.clock.now())
+        try:
+            return self.store.submitted(key, me, handle, self.clock.now())
+        except JournalError as error:
+            raise outcomes.unrecorded(provider.name, handle, error) from error
 
     def _seed(self, request: JobRequest, key: str) -> int | None:
         """The user's seed; for a redo, or when there is none, one derived from the key."""
@@ -199,34 +189,17 @@ class Door:
             return request.seed
         return keys.derived_seed(key, self.store.project)
 
-    def _claim(self, order: Order, key: str, wire: WireRequest, seed: int | None) -> Claim:
-        request = order.request
-        return Claim(
-            key=key,
-            lineage=keys.lineage_key(request, order.ordinal),
-            take=request.take,
-            provider=request.model.provider,
-            endpoint=request.model.endpoint,
-            description=_description(order, seed),
-            wire=wire,
-            outputs=request.outputs,
-            run=self.run,
-            address=order.address,
-            owner=self.owners.me,
-            reserve=to_micro(order.estimate.usd) if order.estimate.known else None,
-            caps=self.caps,
-        )
-
     def _uploads(self, provider: Provider, request: JobRequest) -> Mapping[Role, tuple[Upload, ...]]:
         return {
-            role: tuple(self._upload(provider, source) for source in sources if isinstance(source, Artifact))
-            for role, sources in request.inputs.items()
+            role: tuple(self._upload(provider, artifact) for artifact in artifacts)
+            for role, artifacts in orders.files(request).items()
         }
 
     def _upload(self, provider: Provider, artifact: Artifact) -> Upload:
         """One upload of one content per provider, however many items ask for it at once."""
         with self._locks.hold(f"{provider.name}:{artifact.sha256}"):
-            known = self.store.upload(provider.name, artifact.sha256, self.clock.now())
+            needed_until = self.clock.now() + _UPLOAD_MARGIN
+            known = self.store.upload(provider.name, artifact.sha256, needed_until)
             if known is not None:
                 return known
             upload = provider.upload(artifact, self.artifacts.path(artifact))
@@ -238,20 +211,15 @@ class Door:
     def _conclude(self, job: Job, watch: Watch) -> Job:
         """Follow `job` through the machine until it is DONE, ended, or may be claimed again."""
         while job.state in (*OPEN, State.IN_DOUBT):
-            if not self._acquire(job):
-                if job.state is State.IN_DOUBT:
-                    raise outcomes.held(job)
-                self._pause(_BUSY_WAIT)
-            elif job.state is State.INTENT:
-                message = "the process ended while the request was on its way"
-                self.store.doubted(job.key, self.owners.me, message, self.clock.now())
+            if self._acquire(job):
+                job = self._advanced(job, watch)
             elif job.state is State.IN_DOUBT:
-                self._resolve(job)
-            elif job.state is State.SUBMITTED:
-                self._poll(job, watch)
+                raise outcomes.held(job)
             else:
-                self._fetch(job)
-            job = self._known(job.key)
+                self._pause(_BUSY_WAIT)
+                job = self._known(job.key)
+        if job.state is State.DONE and not self._intact(job):
+            raise outcomes.blocked(job)
         return job
 
     def _acquire(self, job: Job) -> bool:
@@ -260,27 +228,52 @@ class Door:
             return True
         return not self.owners.alive(job.owner) and self.store.take_over(job.key, job.owner, self.owners.me)
 
-    def _resolve(self, job: Job) -> None:
+    def _advanced(self, job: Job, watch: Watch) -> Job:
+        """`job`, which is open and ours, one state further."""
+        if job.state is State.INTENT:
+            message = "the process ended while the request was on its way"
+            return self.store.doubted(job.key, self.owners.me, message, self.clock.now())
+        if job.state is State.IN_DOUBT:
+            return self._resolved(job)
+        provider = self.provider(job.provider)
+        if job.state is State.FINISHED and job.urls:
+            try:
+                return self.fetcher.fetch(job, tuple(Output(url=url) for url in job.urls))
+            except Deleted:
+                pass  # the vendor may know newer URLs
+        elif job.state is State.FINISHED and provider.repeatable:
+            return self._lost(job, provider, "its files were lost with the process that made them")
+        return self._polled(job, provider, watch)
+
+    def _resolved(self, job: Job) -> Job:
         provider = self.provider(job.provider)
         if provider.repeatable:
-            self.store.undoubted(job.key, abandon=False, spent=False, now=self.clock.now())
-            return
-        self.reconciler.resolve(job, provider, self.owners.me)
-        if self._known(job.key).state is State.IN_DOUBT:
-            raise outcomes.held(job)
+            self.store.undoubted(
+                job.key, abandon=False, spent=False, now=self.clock.now(), owner=self.owners.me
+            )
+        else:
+            self.reconciler.resolve(job, provider, self.owners.me)
+        resolved = self._known(job.key)
+        if resolved.state is State.IN_DOUBT:
+            raise outcomes.held(resolved)
+        return resolved
 
-    def _poll(self, job: Job, watch: Watch) -> None:
+    def _polled(self, job: Job, provider: Provider, watch: Watch) -> Job:
+        """Wait for the vendor to end `job`, and record how."""
         assert job.handle is not None
-        provider = self.provider(job.provider)
+        gone = 0
         for delay in poll_delays(self._age(job)):
             status = self._status(provider, job.handle)
+            gone = gone + 1 if isinstance(status, Gone) else 0
+            if isinstance(status, Gone) and gone < _GONE_ANSWERS and not provider.repeatable:
+                status, delay = Running(message=status.message), max(delay, _GONE_PAUSE)
             if not isinstance(status, Queued | Running):
-                self._ended(job, provider, status)
-                return
+                return self._ended(job, provider, status)
             watch(status)
             if self._age(job) > _PATIENCE:
                 raise outcomes.too_slow(job)
             self._pause(delay)
+        raise AssertionError("poll_delays never end")
 
     def _status(self, provider: Provider, handle: Handle) -> JobStatus:
         try:
@@ -288,26 +281,34 @@ class Door:
         except ProviderUnavailable:
             return Running(message="the vendor does not answer; asking again")
 
-    def _ended(self, job: Job, provider: Provider, status: Succeeded | Failed | Gone) -> None:
+    def _ended(self, job: Job, provider: Provider, status: Succeeded | Failed | Gone) -> Job:
         now = self.clock.now()
         if isinstance(status, Succeeded):
-            urls = [output.url for output in status.outputs if output.url is not None]
-            cost = None if status.cost is None else to_micro(status.cost)
-            self.store.finished(job.key, urls, status.units, cost, status.expires, status.notes, now)
-            self.fetcher.fetch(job, status.outputs)
-        elif isinstance(status, Failed):
-            self.store.failed(job.key, status.reason, status.message, status.billed, now)
-        elif provider.repeatable:
-            self.store.released(job.key, self.owners.me, status.message, now)
-        else:
-            self.store.gone(job.key, status.message, now)
+            if job.state is State.SUBMITTED:
+                urls = [output.url for output in status.outputs if output.url is not None]
+                cost = orders.reported_cost(job, status)
+                job = self.store.finished(
+                    job.key, urls, status.units, cost, status.expires, status.notes, now
+                )
+            try:
+                return self.fetcher.fetch(job, status.outputs)
+            except Deleted as error:
+                return self._lost(job, provider, f"its file was deleted ({error})")
+        if isinstance(status, Failed) and not job.artifacts:
+            return self.store.failed(job.key, status.reason, status.message, status.billed, now)
+        return self._lost(job, provider, status.message)
 
-    def _fetch(self, job: Job) -> None:
-        if not job.urls and self.provider(job.provider).repeatable:
-            message = "its files were lost with the process that made them"
-            self.store.released(job.key, self.owners.me, message, self.clock.now())
-        else:
-            self.fetcher.fetch(job, tuple(Output(url=url) for url in job.urls))
+    def _lost(self, job: Job, provider: Provider, message: str) -> Job:
+        """The vendor has nothing for `job` any more: make it again where that is free, else end it.
+
+        What was stored once is only blocked: it may come back from a backup.
+        """
+        now = self.clock.now()
+        if provider.repeatable:
+            return self.store.released(job.key, self.owners.me, message, now)
+        if job.artifacts:
+            return self.store.done(job.key, job.artifacts, now)
+        return self.store.gone(job.key, message, now)
 
     # -- small things --------------------------------------------------------------------------------
 
@@ -328,19 +329,7 @@ class Door:
         if self.clock.wait(self.detached, seconds):
             raise Interrupted("detached: what was submitted goes on at the vendor", retry_with="aicp fetch")
 
-
-def _description(order: Order, seed: int | None) -> dict[str, Json]:
-    """What the journal remembers of a job for people: enough to show it without the YAML."""
-    request = order.request
-    return {
-        "model": request.model.name,
-        "kind": request.model.task.makes.value,
-        "task": request.model.task.value,
-        "prompt": request.prompt,
-        "params": dict(request.params),
-        "seed": seed,
-        "inputs": {
-            role.value: [source.sha256 for source in sources if isinstance(source, Artifact)]
-            for role, sources in request.inputs.items()
-        },
-    }
+    def _sit_out(self, seconds: float) -> None:
+        """Before a new submit; nothing of this job runs anywhere."""
+        if self.clock.wait(self.stopping, seconds):
+            raise Interrupted("not started")

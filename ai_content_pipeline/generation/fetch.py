@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
-from ai_content_pipeline.errors import BadMedia
+from ai_content_pipeline.errors import BadMedia, Interrupted, JournalError
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.clock import Clock
+from ai_content_pipeline.generation.rhythm import retry_delays
 from ai_content_pipeline.generation.stills import Stills
 from ai_content_pipeline.generation.store import Job, Store
 from ai_content_pipeline.jobs import Billed, Output, Reason
@@ -18,6 +20,10 @@ Download = Callable[[str, Path], None]
 
 #: A file that does not decode is asked for again this often: vendors' stores lag behind their queues.
 _TRIES = 5
+
+
+class Deleted(Exception):
+    """The vendor no longer has a file of the job."""
 
 
 @dataclass
@@ -31,46 +37,66 @@ class Fetcher:
     download: Download
     verify: Callable[[Path], MediaInfo]
     stills: Stills
+    detached: threading.Event = field(default_factory=threading.Event)
 
-    def fetch(self, job: Job, outputs: tuple[Output, ...]) -> None:
-        """Store every output of a FINISHED job, and record it as DONE, FAILED or GONE.
+    def fetch(self, job: Job, outputs: tuple[Output, ...]) -> Job:
+        """Store every output of a FINISHED job, and record it as DONE or FAILED(bad output).
 
         Raises:
+            Deleted: the vendor no longer has a file; the job stays FINISHED.
             ProviderUnavailable: not now; the job stays FINISHED.
+            JournalError: no room, or another fault of this machine; the job stays FINISHED.
         """
-        with self.artifacts.workspace() as folder:
-            try:
-                stored = [self._one(job, output, Path(folder)) for output in outputs[: job.outputs]]
-            except FileNotFoundError as error:
-                self.store.gone(job.key, f"its file was deleted ({error})", self.clock.now())
-                return
-            except BadMedia as error:
-                self.store.failed(job.key, Reason.BAD_OUTPUT, error.message, Billed.YES, self.clock.now())
-                return
-        if not stored:
-            message = "the vendor reports success but returned no file"
-            self.store.failed(job.key, Reason.BAD_OUTPUT, message, Billed.YES, self.clock.now())
-            return
-        self.store.done(job.key, stored, self.clock.now())
+        try:
+            stored = [self._one(job, output) for output in outputs[: job.outputs]]
+            if not stored:
+                raise BadMedia("the vendor reports success but returned no file")
+        except BadMedia as error:
+            if job.artifacts:  # what was stored once may come back from a backup
+                return self.store.done(job.key, job.artifacts, self.clock.now())
+            return self.store.failed(job.key, Reason.BAD_OUTPUT, error.message, Billed.YES, self.clock.now())
+        except OSError as error:
+            raise JournalError(
+                f"the result cannot be stored below .aicp: {error}",
+                hint="make room and run the same command again: it is fetched at no cost",
+            ) from error
+        return self.store.done(job.key, stored, self.clock.now())
 
-    def _one(self, job: Job, output: Output, folder: Path) -> Artifact:
-        for left in reversed(range(_TRIES if output.url else 1)):
-            path = output.path or folder / "download"
-            try:
-                if output.url:
-                    self.download(output.url, path)
-                info = self._verified(job, path)
-            except BadMedia:
-                if left:
-                    continue
-                if path.exists():
-                    self.artifacts.quarantine(path, job.key[:16])
+    def _one(self, job: Job, output: Output) -> Artifact:
+        if output.path is not None:
+            return self._stored(job, output, output.path, last=True)
+        for delay in retry_delays(_TRIES):
+            with self.artifacts.workspace() as folder:
+                try:
+                    return self._stored(job, output, Path(folder) / "download", last=delay is None)
+                except BadMedia:
+                    if delay is None:
+                        raise
+            self._pause(delay)
+        raise AssertionError("retry_delays ends with None")
+
+    def _stored(self, job: Job, output: Output, path: Path, *, last: bool) -> Artifact:
+        """One file, downloaded to `path` if it is not there yet; in quarantine if it stays unusable."""
+        try:
+            if output.url is not None:
+                self._download(output.url, path)
+            info = self._verified(job, path)
+        except BadMedia:
+            if last and path.exists():
+                self.artifacts.quarantine(path, job.key[:16])
+            raise
+        artifact = self.artifacts.put(path, info)
+        if output.still is not None:
+            self.stills.keep(artifact, output.still)
+        return artifact
+
+    def _download(self, url: str, path: Path) -> None:
+        try:
+            self.download(url, path)
+        except FileNotFoundError as error:
+            if not path.parent.is_dir():  # it is our own folder that is missing
                 raise
-            artifact = self.artifacts.put(path, info)
-            if output.still is not None:
-                self.stills.keep(artifact, output.still)
-            return artifact
-        raise AssertionError("the last try returns or raises")
+            raise Deleted(str(error)) from error
 
     def _verified(self, job: Job, path: Path) -> MediaInfo:
         info = self.verify(path)
@@ -78,3 +104,7 @@ class Fetcher:
         if info.kind is not wanted:
             raise BadMedia(f"asked for {wanted.value}, got {info.media_type}")
         return info
+
+    def _pause(self, seconds: float) -> None:
+        if self.clock.wait(self.detached, seconds):
+            raise Interrupted("detached: the result waits at the vendor", retry_with="aicp fetch")

@@ -7,11 +7,12 @@ from ai_content_pipeline.errors import (
     BadMedia,
     ConfigurationError,
     ContentRejected,
+    JournalError,
     OutcomeUnknown,
     ProviderUnavailable,
 )
 from ai_content_pipeline.generation.store import Job, State
-from ai_content_pipeline.jobs import Billed, Reason
+from ai_content_pipeline.jobs import Billed, Handle, Reason
 
 _BY_REASON: dict[Reason, type[AicpError]] = {
     Reason.CONTENT: ContentRejected,
@@ -59,9 +60,16 @@ def held(job: Job) -> OutcomeUnknown:
     )
 
 
+def unrecorded(provider: str, handle: Handle, error: JournalError) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"{provider} accepted it as request {handle.request_id}, but unrecorded: {error.message}",
+        hint="mend that and run the same command again: it looks for the request at the vendor",
+    )
+
+
 def blocked(job: Job) -> AicpError:
     return BadMedia(
-        f"its stored result in .aicp/artifacts is missing or damaged, and cannot be fetched again",
+        "its stored result in .aicp/artifacts is missing or damaged, and cannot be fetched again",
         hint="restore the file from a backup, or pay for a new take with `aicp redo`",
     )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ai_content_pipeline.errors import Interrupted, ProviderUnavailable
 from ai_content_pipeline.generation.clock import Clock
-from ai_content_pipeline.generation.store import Job, Store
-from ai_content_pipeline.jobs import Sightings
+from ai_content_pipeline.generation.store import Job, State, Store
+from ai_content_pipeline.jobs import Sighting, Sightings
 from ai_content_pipeline.providers.protocol import Provider
 
 #: Seconds between two looks at a vendor's listing.
@@ -28,28 +28,34 @@ class Reconciler:
 
     def resolve(self, job: Job, provider: Provider, owner: str) -> None:
         """Leave `job` SUBMITTED (found), PENDING (surely never created) or IN_DOUBT (held)."""
-        assert job.intent_at is not None
         started = self.clock.monotonic()
-        empty_reads = 0
-        while empty_reads < _EMPTY_READS:
-            past_grace = self._past_grace(job, started)
+        reads = proofs = 0
+        while reads < _EMPTY_READS:
+            waited = self.clock.monotonic() - started
             sightings = self._look(job, provider)
-            if sightings is not None and self._adopt(job, sightings, owner):
+            candidates = self._candidates(job, sightings)
+            if len(candidates) == 1 and self._adopt(job, candidates[0], owner):
                 return
-            if past_grace and (sightings is None or sightings.matches):
-                return  # several could be ours, or the vendor is down: the user decides, or a later command
-            if past_grace:
-                empty_reads += 1
-            if empty_reads < _EMPTY_READS:
+            exhaustive = sightings is not None and sightings.exhaustive
+            if self._past_grace(job, waited, exhaustive=exhaustive):
+                if candidates or sightings is None:
+                    return  # several could be ours, or the vendor is down: held
+                reads += 1
+                proofs += exhaustive
+            if reads < _EMPTY_READS:
                 self._pause(min(_PAUSE, max(0.05, self.grace / 4)))
-        if sightings is not None and sightings.exhaustive:
-            self.store.undoubted(job.key, abandon=False, spent=False, now=self.clock.now())
+        if proofs == reads:
+            self.store.undoubted(job.key, abandon=False, spent=False, now=self.clock.now(), owner=owner)
 
-    def _past_grace(self, job: Job, started: float) -> bool:
-        """By our steady clock since we began to look, or by the journal where the claim is long ago."""
+    def _past_grace(self, job: Job, waited: float, *, exhaustive: bool) -> bool:
+        """Whether a listing that shows nothing has had time to show it.
+
+        Where its silence will be taken for a proof, only our steady clock counts: the journal's times
+        are of a clock that may have been set since. Where the job will be held anyway, they do.
+        """
         assert job.intent_at is not None
-        waited = self.clock.monotonic() - started
-        return max(waited, (self.clock.now() - job.intent_at).total_seconds()) >= self.grace
+        age = (self.clock.now() - job.intent_at).total_seconds()
+        return waited >= self.grace or (not exhaustive and age >= self.grace)
 
     def _look(self, job: Job, provider: Provider) -> Sightings | None:
         assert job.intent_at is not None
@@ -58,12 +64,19 @@ class Reconciler:
         except ProviderUnavailable:
             return None
 
-    def _adopt(self, job: Job, sightings: Sightings, owner: str) -> bool:
+    def _candidates(self, job: Job, sightings: Sightings | None) -> list[Sighting]:
+        """The listed jobs that could be `job`: those that are no other job of this project."""
+        if sightings is None or not sightings.matches:
+            return []
         known = self.store.handles(job.provider)
-        unclaimed = [sighting for sighting in sightings.matches if sighting.handle.request_id not in known]
-        if len(unclaimed) != 1:
-            return False
-        return self.store.adopted(job.key, owner, unclaimed[0].handle, self.clock.now())
+        return [sighting for sighting in sightings.matches if sighting.handle.request_id not in known]
+
+    def _adopt(self, job: Job, sighting: Sighting, owner: str) -> bool:
+        """Take the one candidate, unless a twin whose answer is still on its way may be the one we see."""
+        for other in self.store.jobs((State.INTENT,)):
+            if other.key != job.key and other.provider == job.provider and other.wire == job.wire:
+                return False
+        return self.store.adopted(job.key, owner, sighting.handle, self.clock.now())
 
     def _pause(self, seconds: float) -> None:
         if self.clock.wait(self.detached, seconds):

@@ -1,0 +1,103 @@
+"""What is wanted of the door, and what the journal is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ai_content_pipeline.artifacts import Artifact, Role
+from ai_content_pipeline.cost import CostEstimate, to_micro
+from ai_content_pipeline.generation import keys
+from ai_content_pipeline.generation.store import Cap, Claim, Job
+from ai_content_pipeline.jobs import JobRequest, Json, Succeeded, WireRequest
+
+#: A vendor that reports a job dearer than this, in dollars, is not believed.
+_INCREDIBLE = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A wish for media: a request whose inputs exist, its ordinal, and who wants it at what price."""
+
+    request: JobRequest
+    ordinal: int
+    address: str
+    estimate: CostEstimate
+    unit_price: Decimal | None = None  # dollars a unit, to turn reported units into reported cost
+
+    @property
+    def key(self) -> str:
+        return keys.request_key(self.request, self.ordinal)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished job; `cached` when nothing was asked of a vendor for it now."""
+
+    job: Job
+    cached: bool
+
+
+def files(request: JobRequest) -> dict[Role, tuple[Artifact, ...]]:
+    """The input files of a request. All of them exist: a promise would be left out of what is paid for."""
+    found: dict[Role, tuple[Artifact, ...]] = {}
+    for role, sources in request.inputs.items():
+        artifacts = tuple(source for source in sources if isinstance(source, Artifact))
+        if len(artifacts) != len(sources):
+            raise AssertionError(f"an input ({role.value}) of this request does not exist yet")
+        found[role] = artifacts
+    return found
+
+
+def claim(
+    order: Order,
+    key: str,
+    wire: WireRequest,
+    seed: int | None,
+    *,
+    run: str,
+    owner: str,
+    caps: tuple[Cap, ...],
+) -> Claim:
+    request = order.request
+    # The known part of a price is reserved even where another part is unknown.
+    priced = order.estimate.known or order.estimate.usd > 0
+    return Claim(
+        key=key,
+        lineage=keys.lineage_key(request, order.ordinal),
+        take=request.take,
+        provider=request.model.provider,
+        endpoint=request.model.endpoint,
+        description=_description(request, seed),
+        wire=wire,
+        outputs=request.outputs,
+        run=run,
+        address=order.address,
+        owner=owner,
+        reserve=to_micro(order.estimate.usd) if priced else None,
+        unit_price=order.unit_price,
+        caps=caps,
+    )
+
+
+def _description(request: JobRequest, seed: int | None) -> dict[str, Json]:
+    """What the journal remembers of a job for people: enough to show it without the YAML."""
+    return {
+        "model": request.model.name,
+        "kind": request.model.task.makes.value,
+        "task": request.model.task.value,
+        "prompt": request.prompt,
+        "params": dict(request.params),
+        "seed": seed,
+        "inputs": {role.value: [file.sha256 for file in found] for role, found in files(request).items()},
+    }
+
+
+def reported_cost(job: Job, status: Succeeded) -> int | None:
+    """Micro-dollars the vendor says it billed; None where it does not say, or says what cannot be."""
+    cost = status.cost
+    if cost is None and status.units is not None and job.unit_price is not None and status.units.is_finite():
+        cost = status.units * job.unit_price
+    if cost is None or not cost.is_finite() or not 0 <= cost < _INCREDIBLE:
+        return None
+    return to_micro(cost)
