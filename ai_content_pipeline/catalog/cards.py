@@ -51,9 +51,8 @@ class Shape:
 
     `sizes` names a table or a rule of `sizes.py`. The resolution is a label such as ``1K`` or ``720p``:
     the value of the parameter `resolution_from`, renamed by `labels`, else `resolution`. With
-    `follow_input` a given picture decides the aspect ratio, whatever the parameter says. `ratios` are the
-    aspect ratios there are, where the parameter ``aspect_ratio`` does not list them. `scale` is the parameter
-    that holds an upscaler's factor.
+    `follow_input` a given picture decides the aspect ratio, whatever the parameter says. `scale` is the
+    parameter that holds an upscaler's factor.
     """
 
     sizes: str | None = None
@@ -61,7 +60,6 @@ class Shape:
     resolution_from: str = "resolution"
     labels: Mapping[str, str] = field(default_factory=dict)
     aspect: str | None = None
-    ratios: tuple[str, ...] = ()
     follow_input: bool = False
     seconds: float | None = None
     fps: float | None = None

@@ -8,13 +8,19 @@ from dataclasses import replace
 from ai_content_pipeline.artifacts import Role
 from ai_content_pipeline.catalog.cards import Card, Parameter, RoleField, Shape
 from ai_content_pipeline.catalog.prices import FREE
-from ai_content_pipeline.catalog.shapes import default_aspect, default_resolution, default_seconds, ratios
+from ai_content_pipeline.catalog.shapes import (
+    default_aspect,
+    default_pixels,
+    default_resolution,
+    default_seconds,
+)
 from ai_content_pipeline.jobs import Json, Task
 
 #: The provider that draws.
 PROVIDER = "draft"
 
 _SCALE = "upscale_factor"
+_DOUBLE = 2
 _SIDE = Parameter("integer", minimum=16, maximum=8192)
 
 DRAFT = Card(
@@ -35,7 +41,7 @@ DRAFT = Card(
         "fps": Parameter("number", minimum=1, maximum=120),
         "motion": Parameter("string", note="the camera's; else it is chosen from the prompt"),
         "caption": Parameter("any"),
-        _SCALE: Parameter("number", minimum=1, maximum=8, default=2),
+        _SCALE: Parameter("number", minimum=1, maximum=8, default=_DOUBLE),
     },
     roles={
         Role.START: RoleField("start"),
@@ -58,11 +64,10 @@ DRAFT = Card(
 
 
 def stand_in(card: Card, task: Task) -> Card:
-    """The draft of `card`: the same rules for its files, the same count, seed and shape; no price.
+    """The draft of `card`: the same rules for its files, the same count and seed; no price.
 
-    `fill` tells the renderer what the model would have used by itself, in plain names; what the user
-    set goes over it. `expected` says of the stand-in what it says of the model, and fills in the draft's
-    own size and length where the model's are not known.
+    Its shape is the draft's own. `fill` holds what the model would have used by itself, in the draft's
+    plain names, so that the drawing looks the same; what the user set goes over it.
     """
     if card.provider == PROVIDER:
         return card
@@ -75,38 +80,31 @@ def stand_in(card: Card, task: Task) -> Card:
         roles=DRAFT.roles if card.parameters is None else named,
         price=FREE,
         seconds=None,
-        output=_shape(card),
-        fill=_fill(card, task),
+        output=DRAFT.output,
+        fill=_length(card) | _size(card, task),
     )
 
 
-def _fill(card: Card, task: Task) -> dict[str, Json]:
+def _length(card: Card) -> dict[str, Json]:
     fill: dict[str, Json] = {}
-    seconds, aspect, resolution = default_seconds(card), default_aspect(card), default_resolution(card)
-    if seconds is not None:
+    if (seconds := default_seconds(card)) is not None:
         fill["duration"] = seconds
-    if aspect is not None:
-        fill["aspect_ratio"] = aspect
-    for side in ("width", "height"):
-        if (pixels := card.value({}, side)) is not None:
-            fill[side] = pixels
-    if task is Task.UPSCALE:
-        scale = card.output.scale or _SCALE
-        fill[scale] = card.value({}, scale) or 2
-    if resolution is not None and re.fullmatch(r"[0-9.]+[kp]", resolution.lower()):
-        fill["resolution"] = resolution
+    if "num_frames" in (card.parameters or {}):
+        fill["frames_per_second"] = card.value({}, "frames_per_second") or card.output.fps
     return fill
 
 
-def _shape(card: Card) -> Shape:
-    shape, resolution = card.output, default_resolution(card)
-    known = shape.sizes is not None and resolution is not None
-    return replace(
-        shape,
-        sizes=shape.sizes if known else DRAFT.output.sizes,
-        resolution=resolution if known else DRAFT.output.resolution,
-        aspect=shape.aspect or DRAFT.output.aspect,
-        seconds=shape.seconds or DRAFT.output.seconds,
-        scale=shape.scale or _SCALE,
-        ratios=ratios(card),
-    )
+def _size(card: Card, task: Task) -> dict[str, Json]:
+    fill: dict[str, Json] = {}
+    if task is Task.UPSCALE:
+        return {_SCALE: (card.value({}, card.output.scale) if card.output.scale else None) or _DOUBLE}
+    resolution, aspect = default_resolution(card), default_aspect(card)
+    if resolution is not None and re.fullmatch(r"[0-9.]+[kp]", resolution.lower()):
+        fill["resolution"] = resolution
+    if card.output.follow_input and task in (Task.IMAGE_TO_VIDEO, Task.IMAGE_TO_IMAGE):
+        return fill
+    if aspect is not None:
+        fill["aspect_ratio"] = aspect
+    if (pixels := default_pixels(card)) is not None:
+        fill["width"], fill["height"] = pixels
+    return fill

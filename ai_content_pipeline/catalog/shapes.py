@@ -73,21 +73,14 @@ def default_resolution(card: Card) -> str | None:
 
 
 def default_aspect(card: Card) -> str | None:
-    """``"16:9"``, as far as the card has one; a preset size counts."""
+    """``"16:9"``; None for ``auto``."""
     named = card.value({}, "aspect_ratio")
-    if isinstance(named, str) and sizes.ratio_of(named):
-        return named
-    preset = re.fullmatch(r"(portrait|landscape)_([0-9]+)_([0-9]+)", str(card.value({}, "image_size")))
-    if preset:
-        long, short = preset[2], preset[3]
-        return f"{long}:{short}" if preset[1] == "landscape" else f"{short}:{long}"
-    return "1:1" if str(card.value({}, "image_size")).startswith("square") else None
+    return named if isinstance(named, str) and sizes.ratio_of(named) else None
 
 
-def ratios(card: Card) -> tuple[str, ...]:
-    """The aspect ratios that the model offers, other words such as ``auto`` among them."""
-    parameter = (card.parameters or {}).get("aspect_ratio")
-    return tuple(map(str, parameter.enum)) if parameter else card.output.ratios
+def default_pixels(card: Card) -> Size | None:
+    """The size that the card itself names in pixels or as a preset."""
+    return _explicit(card, {})
 
 
 # -- size ----------------------------------------------------------------------------------------------
@@ -128,17 +121,20 @@ def _size(card: Card, task: Task, params: Params, given: Size | None) -> Size | 
 
 
 def _explicit(card: Card, params: Params) -> Size | None:
-    """Pixels that the user or the card names: ``width`` and ``height``, ``size``, fal's ``image_size``."""
-    aspect = (card.parameters or {}).get("aspect_ratio")
-    custom_only = aspect is not None and "custom" in aspect.enum
-    if not custom_only or params.get("aspect_ratio") == "custom":
-        size = _pair(card.value(params, "width"), card.value(params, "height"))
-        if size:
-            return size
+    """Pixels that the user or the card names: fal's ``image_size``, ``size``, ``width`` and ``height``."""
+    preset = _preset(card, card.value(params, "image_size"))
+    if preset:
+        return preset
     text = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", str(params.get("size")))
     if text:
         return _pair(int(text[1]), int(text[2]))
-    wanted = card.value(params, "image_size")
+    aspect = (card.parameters or {}).get("aspect_ratio")
+    if aspect is not None and "custom" in aspect.enum and params.get("aspect_ratio") != "custom":
+        return None
+    return _pair(card.value(params, "width"), card.value(params, "height"))
+
+
+def _preset(card: Card, wanted: Json) -> Size | None:
     if isinstance(wanted, dict):
         return _pair(wanted.get("width"), wanted.get("height"))
     image_size = (card.parameters or {}).get("image_size")
@@ -169,7 +165,8 @@ def _ratio(card: Card, params: Params, given: Size | None) -> Size | None:
     named = card.value(params, "aspect_ratio")
     ratio = sizes.ratio_of(named) if isinstance(named, str) else None
     if ratio is None and given is not None:
-        listed = sizes.nearest(given, ratios(card))
+        parameter = (card.parameters or {}).get("aspect_ratio")
+        listed = sizes.nearest(given, map(str, parameter.enum)) if parameter else None
         return sizes.ratio_of(listed) if listed else given
     return ratio or (sizes.ratio_of(card.output.aspect) if card.output.aspect else None)
 

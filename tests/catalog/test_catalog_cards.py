@@ -203,7 +203,6 @@ def test_shapes_name_what_exists(card: Card) -> None:
     assert set(shape.labels) <= set(parameters(card).get(shape.resolution_from, Parameter("any")).enum)
     assert shape.scale is None or shape.scale in parameters(card)
     assert shape.aspect is None or sizes.ratio_of(shape.aspect)
-    assert not shape.ratios
 
 
 @every_price
