@@ -15,6 +15,12 @@ from ai_content_pipeline import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "run-chain": ("run_chain", "Run a pipeline; the same command again goes on where it stopped."),
     "redo": ("redo", "Make one item anew, and what depends on it."),
+    "status": ("status", "Show what runs at vendors, what is in doubt and what failed."),
+    "fetch": ("fetch", "Collect results from vendors; submit and pay nothing."),
+    "resume": ("resume", "Decide about requests whose outcome is unknown."),
+    "cancel": ("cancel", "Ask the vendors to stop what still runs."),
+    "cost": ("cost", "Show what was spent, by day, run and model."),
+    "sandbox": ("sandbox", "A local stand-in for fal and Replicate, for tests and CI."),
     "validate": ("validate", "Check pipeline files; nothing is run, spent or written."),
     "init": ("init", "Write a commented starter pipeline."),
     "schema": ("schema", "Print the JSON Schema of pipeline files, for editors."),

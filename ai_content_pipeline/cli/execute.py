@@ -108,6 +108,7 @@ class Wish:
         elif self.redo is not None:
             words[1:] = ["redo", str(self.path), self.redo]
         words += ["--draft"] if self.draft else []
+        words += ["--max-cost", self.max_cost] if self.max_cost else []
         words += ["--output-dir", str(self.output_dir)] if self.output_dir else []
         for override in self.overrides:
             words += ["--set", override]

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from ai_content_pipeline.cost import from_micro, to_micro
 from ai_content_pipeline.engine import events
+from ai_content_pipeline.engine.collect import COLLECTORS, collect_one, orphaned
 from ai_content_pipeline.engine.delivery import Delivery
 from ai_content_pipeline.engine.graph import Graph, Unit, build
 from ai_content_pipeline.engine.results import ItemResult, ItemState, RunResult, StepResult
@@ -26,7 +27,7 @@ from ai_content_pipeline.engine.unit_runner import UnitRunner, not_run
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError, UsageError, worst
 from ai_content_pipeline.generation.door import Door
-from ai_content_pipeline.generation.store import OPEN, Cap, Job, Run, State
+from ai_content_pipeline.generation.store import OPEN, Cap, Job, Run
 from ai_content_pipeline.pipeline.expansion import Expansion
 from ai_content_pipeline.steps.protocol import Item
 
@@ -34,7 +35,6 @@ Emit = Callable[[events.Event], None]
 
 #: After a first ^C, how long running items are waited for before they are left to a later command.
 COLLECT_SECONDS = 300.0
-_COLLECTORS = 16
 
 
 class RetryCommand(Protocol):
@@ -105,7 +105,7 @@ class _Running:
         now = self.workshop.clock.now()
         pipeline = self._pipeline_name()
         folder = self.options.root.joinpath(*self.options.parts)
-        fresh = Run(self.options.run_id, pipeline, str(folder), now)
+        fresh = Run(self.options.run_id, pipeline, str(folder), now, self.options.retry(None))
         run = self.workshop.store.begin(fresh, self.options.redo)
         self.emit(self._outline(run, resumed=run.id != fresh.id))
         delivery = Delivery(self.workshop.store, self.options.root, self.options.parts, pipeline)
@@ -219,7 +219,7 @@ class _Running:
     def _start_collectors(self, door: Door, pools: _Pools) -> int:
         """Bring home whatever this project has running at any vendor, wanted by this plan or not."""
         orphans = orphaned(self.workshop)
-        pool = pools.get("", _COLLECTORS) if orphans else None
+        pool = pools.get("", COLLECTORS) if orphans else None
         for job in orphans:
             assert pool is not None
             pool.submit(self._collect, door, job)
@@ -300,21 +300,6 @@ class _Running:
 
     def _item_result(self, item: Item) -> ItemResult:
         return self.results.get(item.address) or not_run(item, "the run was stopped before it started")
-
-
-def orphaned(workshop: Workshop) -> list[Job]:
-    """Open and doubtful jobs of the journal whose process is gone."""
-    jobs = workshop.store.jobs((*OPEN, State.IN_DOUBT))
-    return [job for job in jobs if not workshop.owners.alive(job.owner)]
-
-
-def collect_one(door: Door, job: Job) -> AicpError | None:
-    """Bring one orphan home; None when its result is here now."""
-    try:
-        ended = door.collect(job, lambda status: None)
-    except AicpError as error:
-        return error
-    return None if ended.state is State.DONE else AicpError(f"{job.address} ended as {ended.state.value}")
 
 
 def exit_code(steps: Sequence[StepResult], *, interrupted: bool = False) -> int:

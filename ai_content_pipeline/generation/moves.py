@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 from ai_content_pipeline.errors import JournalError
 from ai_content_pipeline.generation import rows
@@ -114,10 +115,12 @@ def begin(db: sqlite3.Connection, run: Run, redo: str | None) -> Run:
         (run.pipeline, run.output_dir, redo),
     ).fetchone()
     if row is not None and row[2]:
-        db.execute("UPDATE run SET ended=NULL, exit_code=NULL WHERE id=?", (row[0],))
-        return Run(row[0], run.pipeline, run.output_dir, moment(row[1]) or run.started)
+        db.execute(
+            "UPDATE run SET ended=NULL, exit_code=NULL, command=? WHERE id=?", (run.command, row[0])
+        )
+        return replace(run, id=row[0], started=moment(row[1]) or run.started)
     db.execute(
-        "INSERT INTO run (id, pipeline, output_dir, redo, started) VALUES (?, ?, ?, ?, ?)",
-        (run.id, run.pipeline, run.output_dir, redo, micros(run.started)),
+        "INSERT INTO run (id, pipeline, output_dir, redo, command, started) VALUES (?, ?, ?, ?, ?, ?)",
+        (run.id, run.pipeline, run.output_dir, redo, run.command, micros(run.started)),
     )
     return run

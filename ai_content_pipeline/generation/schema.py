@@ -7,7 +7,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE run (
         id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, output_dir TEXT NOT NULL, redo TEXT,
-        started INTEGER NOT NULL, ended INTEGER, exit_code INTEGER);
+        command TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER, exit_code INTEGER);
     CREATE TABLE job (
         key TEXT PRIMARY KEY, lineage TEXT NOT NULL, take INTEGER NOT NULL,
         provider TEXT NOT NULL, endpoint TEXT NOT NULL, state TEXT NOT NULL,

@@ -251,6 +251,13 @@ class SqliteStore:
     def end(self, run: str, exit_code: int, now: datetime) -> None:
         self._execute("UPDATE run SET ended=?, exit_code=? WHERE id=?", micros(now), exit_code, run)
 
+    def command(self, run: str) -> str | None:
+        def operation(db: sqlite3.Connection) -> str | None:
+            row = db.execute("SELECT command FROM run WHERE id=?", (run,)).fetchone()
+            return row and str(row[0])
+
+        return self._writer.call(operation)
+
     def delivered(self, output_dir: str, pipeline: str) -> dict[str, Delivered]:
         query = "SELECT path, sha256, size, mtime_ns FROM delivered WHERE output_dir=? AND pipeline=?"
         return self._writer.call(

@@ -135,14 +135,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of one pipeline, its resumes included. `pipeline` is the file, relative to the project."""
+    """One run of one pipeline, its resumes included. `pipeline` is the file, relative to the project;
+    `command` is the command line that goes on with it."""
 
     id: str
     pipeline: str
     output_dir: str
     started: datetime
-    ended: datetime | None = None
-    exit_code: int | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +266,10 @@ class Store(Protocol):
         ...
 
     def end(self, run: str, exit_code: int, now: datetime) -> None: ...
+    def command(self, run: str) -> str | None:
+        """The command line that goes on with a run, if the run is known."""
+        ...
+
     def delivered(self, output_dir: str, pipeline: str) -> dict[str, Delivered]: ...
     def deliver(self, output_dir: str, pipeline: str, files: Sequence[Delivered]) -> None: ...
     def undeliver(self, output_dir: str, path: str) -> None: ...

@@ -81,6 +81,10 @@ class Writer:
             self._refuse_all(JournalError("the journal is closed"))
         return cast(T, waiting.wait())
 
+    def soon(self, operation: Operation) -> None:
+        """Run `operation` after those before it, without waiting: for what may be lost with the process."""
+        self._queue.put(_Waiting(operation))
+
     def close(self) -> None:
         self._queue.put(None)
         self._thread.join()

@@ -1,0 +1,58 @@
+"""Bringing home what earlier runs left at a vendor: by the journal alone, without YAML or input files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from ai_content_pipeline.engine.workshop import Workshop
+from ai_content_pipeline.errors import AicpError
+from ai_content_pipeline.generation.door import Door
+from ai_content_pipeline.generation.store import OPEN, Job, State
+from ai_content_pipeline.jobs import CancelAnswer, Reason
+
+COLLECTORS = 16
+
+
+def orphaned(workshop: Workshop) -> list[Job]:
+    """Open and doubtful jobs of the journal whose process is gone."""
+    jobs = workshop.store.jobs((*OPEN, State.IN_DOUBT))
+    return [job for job in jobs if not workshop.owners.alive(job.owner)]
+
+
+def collect_one(door: Door, job: Job) -> AicpError | None:
+    """Bring one orphan home; None when its result is here now."""
+    try:
+        ended = door.collect(job, lambda status: None)
+    except AicpError as error:
+        return error
+    return None if ended.state is State.DONE else AicpError(f"{job.address} ended as {ended.state.value}")
+
+
+def collect_all(workshop: Workshop) -> Iterator[tuple[Job, AicpError | None]]:
+    """Collect every orphan, and ask again for results that did not decode; each with what went wrong."""
+    jobs = orphaned(workshop)
+    jobs += [job for job in workshop.store.jobs((State.FAILED,)) if job.reason is Reason.BAD_OUTPUT]
+    yield from collect_jobs(workshop, jobs)
+
+
+def collect_jobs(workshop: Workshop, jobs: Sequence[Job]) -> Iterator[tuple[Job, AicpError | None]]:
+    """Collect `jobs` side by side, in the order they end."""
+    with ThreadPoolExecutor(COLLECTORS, thread_name_prefix="aicp-collect") as pool:
+        door = workshop.door(run="")
+        futures = {pool.submit(collect_one, door, job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except KeyboardInterrupt:
+            workshop.detached.set()
+            raise
+
+
+def cancel_jobs(workshop: Workshop, addresses: Sequence[str] = ()) -> list[tuple[Job, CancelAnswer]]:
+    """Ask the vendors to cancel every submitted job (or those at `addresses`), and what each answered."""
+    answers = []
+    for job in workshop.store.jobs((State.SUBMITTED,)):
+        if job.handle is not None and (not addresses or job.address in addresses):
+            answers.append((job, workshop.provider(job.provider).cancel(job.handle)))
+    return answers
