@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from ai_content_pipeline.cli.console import Console
 from ai_content_pipeline.cli.envelope import envelope
+from ai_content_pipeline.cli.environment import day_cap, environment
 from ai_content_pipeline.cli.options import Showing
 from ai_content_pipeline.errors import AicpError, BudgetRefused, UsageError
 
 if TYPE_CHECKING:
+    from ai_content_pipeline.engine.events import Event
     from ai_content_pipeline.engine.plan import Plan
+    from ai_content_pipeline.engine.run import RunOptions
+    from ai_content_pipeline.engine.workshop import Workshop
     from ai_content_pipeline.pipeline.expansion import Expansion
     from ai_content_pipeline.pipeline.project import Project
 
@@ -82,6 +86,8 @@ class Wish:
     allow_unpriced: bool = False
     yes: bool = False
     redo: str | None = None
+    env_file: Path | None = None
+    cancel_on_interrupt: bool = False
     given_twice: bool = field(default=False, repr=False)
 
     @classmethod
@@ -109,6 +115,7 @@ class Wish:
             words[1:] = ["redo", str(self.path), self.redo]
         words += ["--draft"] if self.draft else []
         words += ["--max-cost", self.max_cost] if self.max_cost else []
+        words += ["--env-file", str(self.env_file)] if self.env_file else []
         words += ["--output-dir", str(self.output_dir)] if self.output_dir else []
         for override in self.overrides:
             words += ["--set", override]
@@ -132,22 +139,27 @@ def run_command(wish: Wish) -> int:
     from ai_content_pipeline import report
     from ai_content_pipeline.engine.plan import make_plan
     from ai_content_pipeline.engine.run import run
+    from ai_content_pipeline.engine.safe_folder import SafeFolder
     from ai_content_pipeline.engine.workshop import open_workshop
+    from ai_content_pipeline.report import document
 
     with invocation(wish.command, wish.showing) as (console, outcome):
         expansion, project = _load(wish)
         root, parts = _output(wish, expansion, project)
         cap = _cap(wish, expansion)
-        with open_workshop(project, os.environ) as workshop, _terminable():
+        environ = environment(wish.env_file)
+        with open_workshop(project, environ) as workshop, _terminable():
             plan = make_plan(expansion, workshop.store, workshop.artifacts)
             _check_providers(expansion, plan, workshop.provider)
             _consent(wish, plan, cap, console)
-            options = _options(wish, root, parts, cap)
+            options = _options(wish, root, parts, cap, day_cap(environ))
+            with SafeFolder(root, parts):
+                pass  # a folder that cannot be written to is found out now, before anything is paid
             with console.progress():
-                result = run(expansion, workshop, options, console.on_event)
+                result = run(expansion, workshop, options, _teller(wish, console, workshop))
             _, page = report.write(result, result.output_dir)
         outcome.exit_code, outcome.run_id = result.exit_code, result.run_id
-        outcome.data = report.document(result)
+        outcome.data = document.build(result, result.output_dir)
         outcome.cost = {"spent_usd": str(result.spent), "cap_usd": None if cap is None else str(cap)}
         console.summary(result, page)
     return outcome.exit_code
@@ -244,7 +256,25 @@ def _consent(wish: Wish, plan: Plan, cap: Decimal | None, console: Console) -> N
         raise BudgetRefused("not agreed to; nothing was spent")
 
 
-def _options(wish: Wish, root: Path, parts: Sequence[str], cap: Decimal | None) -> Any:
+def _teller(wish: Wish, console: Console, workshop: Workshop) -> Callable[[Event], None]:
+    """Events go to the console; with --cancel-on-interrupt a ^C also goes to the vendors."""
+    if not wish.cancel_on_interrupt:
+        return console.on_event
+    from ai_content_pipeline.engine.collect import cancel_jobs
+    from ai_content_pipeline.engine.events import Interrupting
+
+    def tell(event: Event) -> None:
+        console.on_event(event)
+        if isinstance(event, Interrupting):
+            for job, answer in cancel_jobs(workshop, mine=True):
+                console.say(f"{job.address}  {job.provider}: {answer.value.replace('_', ' ')}")
+
+    return tell
+
+
+def _options(
+    wish: Wish, root: Path, parts: Sequence[str], cap: Decimal | None, per_day: Decimal | None
+) -> RunOptions:
     import secrets
     from datetime import UTC, datetime
 
@@ -252,7 +282,8 @@ def _options(wish: Wish, root: Path, parts: Sequence[str], cap: Decimal | None) 
 
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    return RunOptions(root, parts, run_id, wish.retry, wish.redo, cap)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return RunOptions(root, parts, run_id, wish.retry, wish.redo, cap, per_day, today)
 
 
 @contextmanager

@@ -59,6 +59,14 @@ def pipeline_argument(function: F) -> F:
 def run_options(function: F) -> F:
     """What `run-chain` and `redo` have in common."""
     for option in (
+        click.option(
+            "--env-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Read keys from a file of NAME=value.",
+        ),
+        click.option(
+            "--cancel-on-interrupt", is_flag=True, help="On ^C, ask the vendors to cancel what runs."
+        ),
         click.option("--yes", "-y", is_flag=True, help="Spend without asking."),
         click.option("--allow-unpriced", is_flag=True, help="Run models whose price is unknown."),
         click.option("--max-cost", metavar="USD", help="Spend at most this, resumes included."),

@@ -49,10 +49,15 @@ def collect_jobs(workshop: Workshop, jobs: Sequence[Job]) -> Iterator[tuple[Job,
             raise
 
 
-def cancel_jobs(workshop: Workshop, addresses: Sequence[str] = ()) -> list[tuple[Job, CancelAnswer]]:
-    """Ask the vendors to cancel every submitted job (or those at `addresses`), and what each answered."""
+def cancel_jobs(
+    workshop: Workshop, addresses: Sequence[str] = (), *, mine: bool = False
+) -> list[tuple[Job, CancelAnswer]]:
+    """Ask the vendors to cancel every submitted job (or those at `addresses`; or this process's own
+    with `mine`), and what each answered."""
     answers = []
     for job in workshop.store.jobs((State.SUBMITTED,)):
+        if mine and job.owner != workshop.owners.me:
+            continue
         if job.handle is not None and (not addresses or job.address in addresses):
             answers.append((job, workshop.provider(job.provider).cancel(job.handle)))
     return answers
