@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from PIL import Image
 
 from ai_content_pipeline.media.storyboard import indoors, nature, town
-from ai_content_pipeline.media.storyboard.canvas import Canvas, mix
+from ai_content_pipeline.media.storyboard.canvas import WHITE, Canvas, mix
 from ai_content_pipeline.media.storyboard.palette import grade, palette_for, snowed_on
 from ai_content_pipeline.media.storyboard.people import Person
 from ai_content_pipeline.media.storyboard.scene import Scene
@@ -60,13 +60,13 @@ def _weather(stage: Stage) -> None:
     ]
     match stage.scene.weather:
         case "rain":
-            canvas.veil(mix(palette.sky[1], (70, 84, 110), 0.6), 0.25)
-            for x, y, near in spots * 2:
+            canvas.veil(mix(palette.sky[1], (58, 68, 88), 0.75), 0.42)
+            for x, y, near in spots:
                 length = 0.03 + 0.05 * near
                 canvas.stroke(
                     [(x, y), (x - length * 0.25, y + length)],
                     0.0022,
-                    mix(palette.haze, (255, 255, 255), 0.45),
+                    mix(palette.haze, WHITE, 0.45),
                 )
         case "snow":
             for x, y, near in spots:
@@ -81,4 +81,4 @@ def _weather(stage: Stage) -> None:
                 )
         case "mist":
             for y in (0.5, 0.66, 0.8):
-                canvas.mist(y, 0.34, mix(palette.haze, (255, 255, 255), 0.3), 0.5)
+                canvas.mist(y, 0.34, mix(palette.haze, WHITE, 0.3), 0.5)

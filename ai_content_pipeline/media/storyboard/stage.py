@@ -111,5 +111,5 @@ def _blanket(pen: Pen, color: Color, half: float) -> None:
     top = [(-half * 0.8, 0.5), (0, 0.45), (half * 0.8, 0.5)]
     pen.shape([*top, (half, -0.06), (-half, -0.06)], color)
     for share in (0.3, 0.62):
-        x, y = half * (0.84 + share * 0.14), 0.5 - 0.56 * share
+        x, y = half * (0.78 + share * 0.2), 0.5 - 0.56 * share
         pen.limb([(-x, y), (x, y)], 0.022, mix(color, WHITE, 0.25))

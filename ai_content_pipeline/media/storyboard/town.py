@@ -80,9 +80,9 @@ def rooftop(stage: Stage) -> None:
 
 def _string_lights(stage: Stage) -> None:
     canvas, palette = stage.canvas, stage.palette
-    for start, end, y in ((-0.05, 0.56, 0.16), (0.52, 1.05, 0.13)):
+    for start, end in ((-0.05, 0.54), (0.54, 1.05)):
         wire = [
-            (stage.width * (start + (end - start) * step / 12), y + 0.09 * math.sin(math.pi * step / 12))
+            (stage.width * (start + (end - start) * step / 12), 0.15 + 0.09 * math.sin(math.pi * step / 12))
             for step in range(13)
         ]
         canvas.stroke(wire, 0.003, palette.dark)
