@@ -12,6 +12,8 @@ from PIL import Image
 from ai_content_pipeline.media.camera import CLOSEST, Move, View, choose_move, ease, path
 from ai_content_pipeline.media.captions import Caption, make_caption
 
+MAX_PIXELS = 64_000_000
+
 _DISSOLVE_FROM = 0.4  # share of the clip that shows the start picture alone
 
 
@@ -70,8 +72,9 @@ def draw_clip(
 
     Pictures of another shape are cropped around their middle, never stretched. With `end` the clip
     dissolves into that picture, and its last frame is that picture. Raises ValueError for less than
-    one frame.
+    one frame and above MAX_PIXELS.
     """
+    check_size(width, height)
     count = round(seconds * fps)
     if count < 1:
         raise ValueError(f"{seconds} s at {fps} frames a second is less than one frame")
@@ -88,6 +91,11 @@ def draw_clip(
         words,
         path(move, seconds, rng),
     )
+
+
+def check_size(width: int, height: int) -> None:
+    if width < 1 or height < 1 or width * height > MAX_PIXELS:
+        raise ValueError(f"cannot draw {width}x{height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels")
 
 
 def seeded(*parts: object) -> random.Random:

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from PIL import Image
 
-from ai_content_pipeline.media.animatic import Clip, draw_clip, fitted, seeded
+from ai_content_pipeline.media.animatic import MAX_PIXELS, Clip, check_size, draw_clip, fitted, seeded
 from ai_content_pipeline.media.captions import TITLE_SAFE, clean, make_caption
 from ai_content_pipeline.media.panels import Board, read_board, titled
 from ai_content_pipeline.media.storyboard.people import Person, cast
@@ -20,8 +20,6 @@ from ai_content_pipeline.media.storyboard.scene import read_scene
 from ai_content_pipeline.media.tiles import Grid, tile_boxes
 
 __all__ = ["MAX_PIXELS", "Clip", "Drawing", "draw_clip", "draw_still", "draw_text_clip", "panel_prompts"]
-
-MAX_PIXELS = 64_000_000
 
 _PRINTS = 4
 _PAPER = (250, 248, 242)
@@ -53,7 +51,7 @@ def draw_still(
     and are shown small in a corner. Raises ValueError above MAX_PIXELS, BadMedia for a sheet too small
     for its panels.
     """
-    _check(width, height)
+    check_size(width, height)
     artist = _Artist(seed, caption, references)
     board = read_board(prompt, grid)
     if board is None:
@@ -79,7 +77,7 @@ def draw_text_clip(
     caption: bool = False,
 ) -> Clip:
     """A clip without a start picture: the prompt is drawn, then moved over, as `draw_clip` does."""
-    _check(width, height)
+    check_size(width, height)
     still = _Artist(seed, False, ()).panel((width, height), prompt).image
     return draw_clip(
         still,
@@ -125,11 +123,6 @@ class _Artist:
             return Drawing(image, (), (caption.note,) if caption.note else ())
         caption.draw_on(image)
         return Drawing(image, (clean(titled(label, text)),))
-
-
-def _check(width: int, height: int) -> None:
-    if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise ValueError(f"cannot draw {width}x{height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels")
 
 
 def _inset(image: Image.Image, references: Sequence[Image.Image]) -> None:

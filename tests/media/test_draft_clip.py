@@ -239,10 +239,13 @@ def test_same_arguments_same_frames_in_another_process() -> None:
     assert here == [there.strip()] * 2
 
 
-def test_absurd_sizes_of_text_clips_are_refused() -> None:
+@pytest.mark.parametrize("size", [(64_000, 64_000), (0, 10), (10, -1)])
+def test_absurd_sizes_are_refused_for_clips(size: tuple[int, int]) -> None:
     """Before any memory is taken."""
     with pytest.raises(ValueError, match="pixels"):
-        draw_text_clip("a park", seconds=1, width=64_000, height=64_000, seed=1)
+        draw_text_clip("a park", seconds=1, width=size[0], height=size[1], seed=1)
+    with pytest.raises(ValueError, match="pixels"):
+        draw_clip(target(), "", seconds=1, width=size[0], height=size[1], seed=1)
 
 
 def test_text_clips_draw_their_prompt() -> None:
