@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from ai_content_pipeline.artifacts import Artifact, Frame, Kind, Role
 from ai_content_pipeline.catalog import DRAFT, expected
@@ -40,7 +40,20 @@ if TYPE_CHECKING:
     from ai_content_pipeline.media.tiles import Grid
 
 _FPS = 24
+_LONGEST_CLIP = 1280  # px
 _SCHEME = "artifact:"
+
+
+class _How(TypedDict):
+    """What every draft clip is told."""
+
+    seconds: float
+    fps: int
+    width: int
+    height: int
+    seed: int
+    end: Image | None
+    caption: bool
 
 
 class DraftProvider:
@@ -88,8 +101,8 @@ class DraftProvider:
                 self._draw(task, payload, f"draft-{handle.request_id[:24]}-{index}", index, notes)
                 for index in range(cast(int, payload["outputs"]))
             )
-        except BadMedia as error:
-            return Failed(Reason.INVALID, error.message, Billed.NO)
+        except (BadMedia, ValueError) as error:
+            return Failed(Reason.INVALID, str(error), Billed.NO)
         return Succeeded(outputs, notes=tuple(dict.fromkeys(notes)))
 
     def cancel(self, handle: Handle) -> CancelAnswer:
@@ -124,30 +137,29 @@ class DraftProvider:
     def _clip(self, payload: Mapping[str, Json], path: Path, index: int, notes: list[str]) -> Output:
         from ai_content_pipeline.media import draft, video
 
-        width, height = _size(payload)
+        width, height = _preview(*_size(payload))
         params = _params(payload)
         fps = _number(params.get("fps"), _FPS)
         seconds = float(cast(float, payload["seconds"]))
         seed = _seed(payload) + index
         start, end = self._pictures(payload, Role.START), self._pictures(payload, Role.END)
         pictures = start or self._pictures(payload, Role.INPUT) or end
-        if not pictures:
-            drawing = draft.draw_still(_text(payload), width=width, height=height, seed=seed)
-            notes.extend(drawing.notes)
-            pictures = [drawing.image]
-        frames = draft.draw_clip(
-            pictures[0],
-            _motion(payload),
-            seconds=seconds,
-            fps=fps,
-            width=width,
-            height=height,
-            seed=seed,
-            end=end[0] if end and start else None,
-            caption=bool(params.get("caption", False)),
+        how: _How = {
+            "seconds": seconds,
+            "fps": fps,
+            "width": width,
+            "height": height,
+            "seed": seed,
+            "end": end[0] if end and start else None,
+            "caption": bool(params.get("caption", False)),
+        }
+        motion = _motion(payload)
+        clip = (
+            draft.draw_clip(pictures[0], motion, **how) if pictures else draft.draw_text_clip(motion, **how)
         )
+        notes.extend(clip.notes)
         first: list[Image] = []
-        video.encode_video(_watched(frames, first), path, fps=Fraction(fps))
+        video.encode_video(_watched(clip, first), path, fps=Fraction(fps))
         return Output(path=path, still=first[0])
 
     def _pictures(self, payload: Mapping[str, Json], role: Role) -> list[Image]:
@@ -160,6 +172,12 @@ class DraftProvider:
             video_file = path.suffix in (".mp4", ".webm", ".mov")
             found.append(video.frame(path, Frame.FIRST) if video_file else images.open_image(path))
         return found
+
+
+def _preview(width: int, height: int) -> tuple[int, int]:
+    """The clip's size, reduced to a preview's: a draft is made to be seen soon."""
+    scale = min(1.0, _LONGEST_CLIP / max(width, height))
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 
 def _watched(frames: Iterable[Image], first: list[Image]) -> Iterator[Image]:
