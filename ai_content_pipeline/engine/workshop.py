@@ -13,7 +13,7 @@ from ai_content_pipeline.errors import ConfigurationError, JournalError
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.clock import Clock, SystemClock
 from ai_content_pipeline.generation.door import Door
-from ai_content_pipeline.generation.fetch import Download, Fetcher
+from ai_content_pipeline.generation.fetch import Fetcher
 from ai_content_pipeline.generation.owners import Owners
 from ai_content_pipeline.generation.reconcile import Reconciler
 from ai_content_pipeline.generation.sqlite import SqliteStore
@@ -21,7 +21,7 @@ from ai_content_pipeline.generation.stills import Stills
 from ai_content_pipeline.generation.store import Cap, Store
 from ai_content_pipeline.pipeline.project import Project
 from ai_content_pipeline.providers.protocol import Provider, Surroundings
-from ai_content_pipeline.providers.registry import PROVIDERS
+from ai_content_pipeline.providers.registry import PROVIDERS, VENDOR_URLS
 
 ProviderFactory = Callable[[Surroundings], Provider]
 
@@ -67,7 +67,7 @@ class Workshop:
         from ai_content_pipeline.media.probe import verify
 
         fetcher = Fetcher(self.store, self.artifacts, self.clock, self._download, verify, self.stills)
-        grace = float(self.environ.get("AICP_RECONCILE_GRACE") or 60.0)
+        grace = _grace(self.environ)
         return Door(
             store=self.store,
             artifacts=self.artifacts,
@@ -82,12 +82,20 @@ class Workshop:
             detached=self.detached,
         )
 
-    @property
-    def _download(self) -> Download:
-        def download(url: str, path: Path) -> None:
-            raise ConfigurationError(f"nothing here can download {url}")
+    def _download(self, url: str, path: Path) -> None:
+        """Fetch a vendor's result: from public addresses, or from where the vendors' overrides point."""
+        from ai_content_pipeline.media.download import download
+        from ai_content_pipeline.media.hosts import HostRule
 
-        return download
+        allow = HostRule.of(*(self.environ.get(name) or None for name in VENDOR_URLS))
+        download(url, path, allow=allow)
+
+
+def _grace(environ: Mapping[str, str]) -> float:
+    text = environ.get("AICP_RECONCILE_GRACE", "").strip() or "60"
+    if not text.replace(".", "", 1).isdigit():
+        raise ConfigurationError(f"AICP_RECONCILE_GRACE is {text!r}, which is no number of seconds")
+    return float(text)
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
+from ai_content_pipeline.errors import ConfigurationError
 from ai_content_pipeline.providers.protocol import Provider, Surroundings
 
 
@@ -13,6 +15,28 @@ def _draft(surroundings: Surroundings) -> Provider:
     return DraftProvider(surroundings)
 
 
+def _fal(surroundings: Surroundings) -> Provider:
+    from ai_content_pipeline.providers.fal import FalProvider
+
+    return FalProvider(surroundings)
+
+
+def _replicate(surroundings: Surroundings) -> Provider:
+    if find_spec("replicate") is None:
+        raise ConfigurationError(
+            "the package 'replicate' is not installed",
+            hint="use Python 3.11 to 3.13, where it installs with aicp, or render with --draft",
+        )
+    from ai_content_pipeline.providers.replicate import ReplicateProvider
+
+    return ReplicateProvider(surroundings)
+
+
+#: Variables that point a vendor somewhere else; its results may then come from there, too.
+VENDOR_URLS = ("AICP_FAL_URL", "REPLICATE_BASE_URL")
+
 PROVIDERS: dict[str, Callable[[Surroundings], Provider]] = {
     "draft": _draft,
+    "fal": _fal,
+    "replicate": _replicate,
 }
