@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from ai_content_pipeline import catalog
 from ai_content_pipeline.catalog import Expected
 from ai_content_pipeline.cost import CostEstimate
@@ -16,6 +18,17 @@ def estimate(step: ExpandedStep, item: Item, request: JobRequest) -> CostEstimat
     makes = item.makes
     shape = Expected(makes.kind, makes.width, makes.height, makes.seconds)
     return catalog.estimate(card, request.model.task, request.params, request.outputs, shape)
+
+
+def unit_price(step: ExpandedStep, request: JobRequest) -> Decimal | None:
+    """Dollars for one unit that the vendor reports as billed, where its price is one flat rate.
+
+    With rates by parameter or surcharges it is not known which of them a reported unit stands for.
+    """
+    price = step.setting.cards[request.model.name].price
+    if price is None or len(price.rates) != 1 or price.rates[0].when or price.surcharges:
+        return None
+    return price.rates[0].usd
 
 
 def usual_seconds(step: ExpandedStep, request: JobRequest) -> float | None:

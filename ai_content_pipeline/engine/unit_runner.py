@@ -14,6 +14,7 @@ from ai_content_pipeline.engine import events
 from ai_content_pipeline.engine.delivery import Delivery
 from ai_content_pipeline.engine.graph import Unit
 from ai_content_pipeline.engine.local import frame_work, with_inputs
+from ai_content_pipeline.engine.pricing import unit_price
 from ai_content_pipeline.engine.results import ItemError, ItemResult, ItemState
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError, Interrupted, OutcomeUnknown, ProviderUnavailable
@@ -116,7 +117,13 @@ class UnitRunner:
         take = store.current_take(lineage)
         if self.redo in [item.address for item in unit.items]:
             take = self._redo_take(request, unit, lineage, take)
-        order = Order(replace(request, take=take), unit.ordinal, unit.items[0].address, unit.estimate)
+        order = Order(
+            replace(request, take=take),
+            unit.ordinal,
+            unit.items[0].address,
+            unit.estimate,
+            unit_price(unit.step, request),
+        )
         known = store.job(order.key)
         cached = known is not None and known.state is State.DONE
         if not cached and self.only is not None and unit.number not in self.only:
