@@ -115,9 +115,7 @@ def begin(db: sqlite3.Connection, run: Run, redo: str | None) -> Run:
         (run.pipeline, run.output_dir, redo),
     ).fetchone()
     if row is not None and row[2]:
-        db.execute(
-            "UPDATE run SET ended=NULL, exit_code=NULL, command=? WHERE id=?", (run.command, row[0])
-        )
+        db.execute("UPDATE run SET ended=NULL, exit_code=NULL, command=? WHERE id=?", (run.command, row[0]))
         return replace(run, id=row[0], started=moment(row[1]) or run.started)
     db.execute(
         "INSERT INTO run (id, pipeline, output_dir, redo, command, started) VALUES (?, ?, ?, ?, ?, ?)",

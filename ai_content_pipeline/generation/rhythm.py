@@ -8,10 +8,10 @@ from collections.abc import Iterator
 def poll_delays(age: float) -> Iterator[float]:
     """Seconds between polls of a job that is `age` seconds old: quick at first, then a few seconds.
 
-    A 1 s job is asked five times, a 20 s job 14 times, a 5 min job about 70 times.
+    A 1 s job is asked 4 times (the first time at once), a 20 s job 15 times, a 5 min job 85 times.
     """
     while True:
-        delay = min(4.0, max(0.15, 0.22 * age))
+        delay = 0.5 if age < 0.25 else 0.25 if age < 1.2 else min(4.0, 0.35 * age)
         yield delay
         age += delay
 

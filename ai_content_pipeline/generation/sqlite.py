@@ -220,9 +220,8 @@ class SqliteStore:
 
     def uploaded(self, provider: str, sha256: str, upload: Upload) -> None:
         expires = None if upload.expires is None else micros(upload.expires)
-        self._execute(
-            "INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?)", provider, sha256, upload.url, expires
-        )
+        row = (provider, sha256, upload.url, expires)
+        self._writer.soon(lambda db: db.execute("INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?)", row))
 
     # -- local results, takes, runs, delivered files ---------------------------------------------------
 
@@ -234,7 +233,8 @@ class SqliteStore:
         return self._writer.call(operation)
 
     def local_done(self, key: str, artifacts: Sequence[Artifact]) -> None:
-        self._execute("INSERT OR REPLACE INTO local VALUES (?, ?)", key, rows.dump_artifacts(artifacts))
+        row = (key, rows.dump_artifacts(artifacts))
+        self._writer.soon(lambda db: db.execute("INSERT OR REPLACE INTO local VALUES (?, ?)", row))
 
     def current_take(self, lineage: str) -> int:
         query = """

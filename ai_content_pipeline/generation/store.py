@@ -1,7 +1,7 @@
 """What the state machine needs of a memory: records, states and the `Store` protocol.
 
-Every method that changes something is durable when it returns. `sqlite.SqliteStore` is the store of
-today; others must pass the same contract tests.
+Every method that changes something is durable when it returns, unless it says otherwise.
+`sqlite.SqliteStore` is the store of today; others must pass the same contract tests.
 """
 
 from __future__ import annotations
@@ -248,11 +248,16 @@ class Store(Protocol):
         """An upload of that content to `provider` that has not expired at `now`."""
         ...
 
-    def uploaded(self, provider: str, sha256: str, upload: Upload) -> None: ...
+    def uploaded(self, provider: str, sha256: str, upload: Upload) -> None:
+        """Remember an upload. Free to repeat, so it may be lost with the process."""
+        ...
 
     # -- local results, takes, runs, delivered files --------------------------------------------------
     def local(self, key: str) -> tuple[Artifact, ...] | None: ...
-    def local_done(self, key: str, artifacts: Sequence[Artifact]) -> None: ...
+    def local_done(self, key: str, artifacts: Sequence[Artifact]) -> None:
+        """Remember a local result. Free to repeat, so it may be lost with the process."""
+        ...
+
     def current_take(self, lineage: str) -> int:
         """The newest good take that a redo made, else 0."""
         ...

@@ -1,0 +1,87 @@
+"""Which processes live: the system says so, not a file."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ai_content_pipeline.generation.owners import Owners
+
+_CHILD = """
+import sys, time
+from pathlib import Path
+from ai_content_pipeline.generation.owners import Owners
+print(Owners(Path(sys.argv[1])).me, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def child(tmp_path):
+    """Another process that holds an owner's lock: (process, owner)."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(tmp_path / "owners")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    yield process, process.stdout.readline().strip()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_process_lives_until_it_is_killed(child, tmp_path):
+    """An owner is alive as long as its process, however that ends, and dead ever after."""
+    process, owner = child
+    owners = Owners(tmp_path / "owners")
+    assert owners.alive(owner)
+    assert owners.alive(owner)  # asking does not kill
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not owners.alive(owner)
+    assert not owners.alive(owner)
+    owners.close()
+
+
+def test_a_stopped_process_lives(child, tmp_path):
+    """A process that is merely suspended still owns its jobs: it may go on at any moment."""
+    process, owner = child
+    owners = Owners(tmp_path / "owners")
+    process.send_signal(signal.SIGSTOP)
+    assert owners.alive(owner)
+    owners.close()
+
+
+def test_an_owner_that_ended_well_is_dead_and_leaves_nothing(tmp_path):
+    """Closing gives the name up and removes its file."""
+    one, two = Owners(tmp_path / "owners"), Owners(tmp_path / "owners")
+    assert one.me != two.me
+    assert one.alive(one.me)
+    assert one.alive(two.me)
+    two.close()
+    assert not one.alive(two.me)
+    one.close()
+    assert list((tmp_path / "owners").iterdir()) == []
+
+
+def test_an_unknown_owner_is_dead(tmp_path):
+    """Nobody holds a lock that does not exist."""
+    owners = Owners(tmp_path / "owners")
+    assert not owners.alive("0123456789abcdef")
+    owners.close()
+
+
+def test_a_dead_owner_stays_dead_for_everybody(child, tmp_path):
+    """Many who ask at once may see a killed owner alive for a moment, but nobody makes it so."""
+    process, owner = child
+    process.kill()
+    process.wait()
+    asking = [Owners(tmp_path / "owners") for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda owners: owners.alive(owner), asking))
+    assert [owners.alive(owner) for owners in asking] == [False] * 8
+    for owners in asking:
+        owners.close()
