@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import subprocess
@@ -228,12 +229,13 @@ def _taken(port: int, reason: object) -> UsageError:
 
 
 def run(settings: Settings, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until interrupted; `ready` is told the base address. Raises UsageError when the port is taken."""
+    """Serve until ^C; `ready` is told the base address. Raises UsageError when the port is taken."""
 
     async def forever() -> None:
         await serve(State(settings), port, ready, asyncio.Event().wait)
 
     try:
-        asyncio.run(forever())
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(forever())
     except OSError as error:
         raise _taken(port, error) from error

@@ -46,7 +46,7 @@ def test_equal_jobs_give_equal_files_and_any_difference_shows(draw: object, medi
         {"inputs": (STILL,)},
         {"height": 48},
     ]
-    variants = [dataclasses.replace(media, **change) for change in changes]  # type: ignore[arg-type]
+    variants = [dataclasses.replace(media, **change) for change in changes]
     files = [draw(variant) for variant in variants]
     assert len(set(files)) == len(files)
     assert draw(dataclasses.replace(media)) == files[0]
@@ -67,7 +67,7 @@ def test_a_clip_starts_from_its_picture(tmp_path: Path) -> None:
 
     path = tmp_path / "clip.mp4"
     path.write_bytes(draw_draft(Media(Kind.VIDEO, "static shot", 64, 36, 1.0, 4, 0, (RED,))))
-    red, green, blue = frame(path, Frame.FIRST).getpixel((32, 18))  # type: ignore[misc]
+    red, green, blue = frame(path, Frame.FIRST).getpixel((32, 18))
     assert red > 150
     assert max(green, blue) < 60
 
@@ -103,7 +103,7 @@ def test_real_looking_media_over_the_wire(tmp_path: Path, client: httpx.Client) 
             return result
 
         prompt = "A 2x2 grid. Panel 1: a cafe. Panel 2: a forest. Panel 3: a beach. Panel 4: a street"
-        (board,) = run("fal-ai/nano-banana-pro", {"prompt": prompt, "aspect_ratio": "16:9"})["images"]  # type: ignore[misc]
+        (board,) = run("fal-ai/nano-banana-pro", {"prompt": prompt, "aspect_ratio": "16:9"})["images"]
         picture = tmp_path / "board.png"
         picture.write_bytes(client.get(board["url"]).content)
         with Image.open(picture) as image:
@@ -113,7 +113,7 @@ def test_real_looking_media_over_the_wire(tmp_path: Path, client: httpx.Client) 
         payload: dict[str, object] = {"prompt": "pan", "start_image_url": board["url"], "duration": "10"}
         video = run("fal-ai/kling-video/v2.6/pro/image-to-video", payload)["video"]
         clip = tmp_path / "clip.mp4"
-        clip.write_bytes(client.get(video["url"]).content)  # type: ignore[index]
+        clip.write_bytes(client.get(video["url"]).content)
         info = probe_video(clip)
         assert (info.width, info.height, info.seconds) == (256, 144, 10.0)
 

@@ -16,13 +16,16 @@ import httpx
 import pytest
 
 from ai_content_pipeline.errors import UsageError
-from ai_content_pipeline.sandbox import Clock, Sandbox, Settings
+from ai_content_pipeline.sandbox import Clock, Sandbox, Settings, run
 from ai_content_pipeline.sandbox import actions as act
 from ai_content_pipeline.sandbox import faults as f
 
 NANO = "fal-ai/nano-banana-pro"
 KEY = "canary-id:canary-secret"
 SETTINGS = Settings(image_seconds=0.0, look="plain", fal_key=KEY)
+
+
+ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def submit(sandbox: Sandbox, client: httpx.Client) -> httpx.Response:
@@ -83,7 +86,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=ENV,
     )
     assert parent.stdin
     assert parent.stdout
@@ -108,6 +111,25 @@ def test_a_taken_port_is_a_usage_error(*, child: bool) -> None:
         with pytest.raises(UsageError, match=f"port {port}") as caught, Sandbox(port=port, child=child):
             pass
     assert "--port" in str(caught.value.hint)
+
+
+def test_serving_in_the_foreground_ends_with_an_interrupt() -> None:
+    """The address is told once clients may connect; ^C is the ordinary end; a taken port is an error."""
+    code = (
+        "from ai_content_pipeline.sandbox import Settings, run\n"
+        "run(Settings(), 0, lambda url: print(url, flush=True))\n"
+        "print('ended', flush=True)\n"
+    )
+    server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=ENV)
+    assert server.stdout
+    url = server.stdout.readline().strip()
+    assert accepts(url)
+    with pytest.raises(UsageError, match="cannot listen"):
+        run(SETTINGS, int(url.rpartition(":")[2]), lambda url: None)
+    server.send_signal(signal.SIGINT)
+    assert server.stdout.read() == "ended\n"
+    assert server.wait() == 0
+    server.stdout.close()
 
 
 def test_only_this_machine_is_answered(sandbox: Sandbox, client: httpx.Client) -> None:
