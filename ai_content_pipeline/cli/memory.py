@@ -41,6 +41,7 @@ def job_data(job: Job) -> dict[str, object]:
         "state": job.state.value,
         "provider": job.provider,
         "model": job.description.get("model"),
+        "prompt": job.description.get("prompt"),
         "request_id": None if job.handle is None else job.handle.request_id,
         "run": job.run,
         "reserved_micro_usd": job.reserved,
