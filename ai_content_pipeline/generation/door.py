@@ -307,7 +307,7 @@ class Door:
         if provider.repeatable:
             return self.store.released(job.key, self.owners.me, message, now)
         if job.artifacts:
-            return self.store.done(job.key, job.artifacts, now)
+            return self.store.done(job.key, job.artifacts, job.ended_at or now)
         return self.store.gone(job.key, message, now)
 
     # -- small things --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
@@ -53,14 +54,18 @@ class Fetcher:
                 raise BadMedia("the vendor reports success but returned no file")
         except BadMedia as error:
             if job.artifacts:  # what was stored once may come back from a backup
-                return self.store.done(job.key, job.artifacts, self.clock.now())
-            return self.store.failed(job.key, Reason.BAD_OUTPUT, error.message, Billed.YES, self.clock.now())
+                return self.store.done(job.key, job.artifacts, self._ended(job))
+            return self.store.failed(job.key, Reason.BAD_OUTPUT, error.message, Billed.YES, self._ended(job))
         except OSError as error:
             raise JournalError(
                 f"the result cannot be stored below .aicp: {error}",
                 hint="make room and run the same command again: it is fetched at no cost",
             ) from error
-        return self.store.done(job.key, stored, self.clock.now())
+        return self.store.done(job.key, stored, self._ended(job))
+
+    def _ended(self, job: Job) -> datetime:
+        """Now; but fetching again, days later, must not change how long the model took."""
+        return job.ended_at or self.clock.now()
 
     def _one(self, job: Job, output: Output) -> Artifact:
         if output.path is not None:
