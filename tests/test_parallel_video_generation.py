@@ -120,7 +120,8 @@ def test_error_handling_parallel(studio):
         ItemState.FAILED,
         ItemState.DONE,
     ]
-    assert [path and path.name for path in clips.outputs] == ["scene_1.mp4", "scene_2.mp4", None, "scene_4.mp4"]
+    names = [path and path.name for path in clips.outputs]
+    assert names == ["scene_1.mp4", "scene_2.mp4", None, "scene_4.mp4"]
     error = clips.items[2].error
     assert "failed this job" in error.message
     assert error.retry_with == "aicp redo clips/scene_3"

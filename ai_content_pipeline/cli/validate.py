@@ -18,12 +18,12 @@ def command(files: tuple[Path, ...], **arguments: Any) -> int:
     import os
 
     from ai_content_pipeline.cli.execute import invocation
-    from ai_content_pipeline.errors import InvalidPipeline
+    from ai_content_pipeline.errors import InvalidPipeline, Problem
     from ai_content_pipeline.pipeline.expansion import expand
     from ai_content_pipeline.pipeline.load import load_pipeline
 
     with invocation("validate", options.showing(arguments)) as (console, outcome):
-        problems = []
+        problems: list[Problem] = []
         summaries = []
         for file in files:
             try:

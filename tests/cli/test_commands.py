@@ -69,7 +69,9 @@ def test_dry_run_leaves_nothing_behind(project, capsys):
     before = files(project)
     assert run_app(["run-chain", "paid.yaml", "--dry-run", "--json"]) == 0
     data = envelope(capsys)["data"]
-    assert [(item["step"], item["index"], item["state"]) for item in data["items"]] == [("pictures", 0, "run")]
+    assert [(item["step"], item["index"], item["state"]) for item in data["items"]] == [
+        ("pictures", 0, "run")
+    ]
     assert data["total_usd"] == "0.15"
     assert files(project) == before
 
@@ -93,7 +95,7 @@ def test_draft_never_touches_the_paid_output(project):
 
 
 def test_no_consent_no_spending(project, monkeypatch, capsys):
-    """Without a terminal, a priced run needs --yes or --max-cost; the file's own cap is no consent."""
+    """Without a terminal, a priced run needs --yes or --max-cost; the file's cap is no consent."""
     monkeypatch.setenv("FAL_KEY", "id:secret")
     (project / "capped.yaml").write_text(_PAID + "max_cost: 5\n")
     assert run_app(["run-chain", "capped.yaml"]) == 5
