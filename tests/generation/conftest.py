@@ -23,9 +23,9 @@ from ai_content_pipeline.generation.owners import Owners
 from ai_content_pipeline.generation.reconcile import Reconciler
 from ai_content_pipeline.generation.sqlite import SqliteStore
 from ai_content_pipeline.generation.stills import Stills
-from ai_content_pipeline.generation.store import Cap, Job, State, Store
+from ai_content_pipeline.generation.store import Cap, Job, Store
 from ai_content_pipeline.jobs import JobRequest, JobStatus, Model, Task, WireRequest
-from ai_content_pipeline.providers.fake import Act, FakeProvider, FakeVendor
+from ai_content_pipeline.providers.fake import FakeProvider, FakeVendor
 
 GOOD, BAD = b"PICTURE ", b"<html>"
 INFO = MediaInfo(Kind.IMAGE, "image/png", 8, 8)
@@ -177,26 +177,26 @@ class World:
         return b"".join(self.artifacts.path(artifact).read_bytes() for artifact in job.artifacts)
 
     def close(self) -> None:
+        """Every process that is still there ends."""
         for process in self._open:
             process.store.close()
+        self._open.clear()
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
-    yield world
-    world.close()
+def new_world() -> Iterator[Callable[[Path], World]]:
+    worlds = []
+
+    def make(root: Path) -> World:
+        root.mkdir(exist_ok=True)
+        worlds.append(World(root))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.close()
 
 
 @pytest.fixture
-def state_of() -> Callable[[Process, Order], State | None]:
-    def state(process: Process, order: Order) -> State | None:
-        job = process.store.job(order.key)
-        return job and job.state
-
-    return state
-
-
-@pytest.fixture
-def acts() -> type[Act]:
-    return Act
+def world(new_world: Callable[[Path], World], tmp_path: Path) -> World:
+    return new_world(tmp_path)
