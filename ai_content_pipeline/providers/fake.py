@@ -172,6 +172,8 @@ class FakeProvider:
 
     def poll(self, handle: Handle) -> JobStatus:
         job = self._job(handle)
+        if job is None:
+            return Gone("the fake vendor does not know this job")
         age = (self.vendor.now() - job.created).total_seconds()
         with self.vendor.lock:
             self.vendor.polls += 1
@@ -184,6 +186,8 @@ class FakeProvider:
 
     def cancel(self, handle: Handle) -> CancelAnswer:
         job = self._job(handle)
+        if job is None:
+            return CancelAnswer.UNKNOWN_JOB
         with self.vendor.lock:
             if job.ended:
                 return CancelAnswer.TOO_LATE
@@ -205,8 +209,10 @@ class FakeProvider:
         matches = tuple(Sighting(Handle(str(job.number)), job.created) for job in seen)
         return Sightings(matches, exhaustive=vendor.listing == "all")
 
-    def _job(self, handle: Handle) -> FakeJob:
-        return self.vendor.jobs[int(handle.request_id)]
+    def _job(self, handle: Handle) -> FakeJob | None:
+        number = handle.request_id
+        known = number.isdecimal() and int(number) < len(self.vendor.jobs)
+        return self.vendor.jobs[int(number)] if known else None
 
     def _end(self, job: FakeJob) -> JobStatus:
         act = job.act
@@ -220,7 +226,7 @@ class FakeProvider:
             case "temporary":
                 return Failed(Reason.TEMPORARY, "the fake vendor had a hiccup", act.billed)
             case "gone":
-                return Gone("the fake vendor does not know this job")
+                return Gone("the fake vendor no longer knows this job")
             case "done":
                 asked = job.wire.payload.get("outputs")
                 assert isinstance(asked, int)

@@ -7,16 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
+from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.sqlite import SqliteStore
 from ai_content_pipeline.generation.store import Cap, Claim, Claimed, Job, State, Store
-from ai_content_pipeline.jobs import Billed, Handle, Reason, WireRequest
+from ai_content_pipeline.jobs import (
+    Billed,
+    Handle,
+    JobRequest,
+    JobStatus,
+    Model,
+    Queued,
+    Reason,
+    Running,
+    Task,
+    WireRequest,
+)
+from ai_content_pipeline.providers.draft import DraftProvider
+from ai_content_pipeline.providers.fake import Act, FakeProvider, FakeVendor
+from ai_content_pipeline.providers.protocol import Provider, Surroundings
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "sqlite": lambda folder: SqliteStore(folder / "journal.sqlite3"),
@@ -115,3 +130,97 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
     store = STORES[request.param](tmp_path)
     yield Journal(store)
     store.close()
+
+
+# -- providers ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Rig:
+    """A provider, the far side of it, and what a test may want of either."""
+
+    provider: Provider
+    again: Callable[[], Provider]  # another client of the same far side: a later process
+    model: Model
+    behave: Callable[[str], None] | None  # how the far side answers from now on; None: it is always well
+    charges: Callable[[], int]
+    pass_time: Callable[[float], None]
+    now: Callable[[], datetime]
+    download: Callable[[str, Path], None] | None = None
+
+    def request(self, prompt: str = "a cup of coffee", **changes: object) -> JobRequest:
+        return replace(JobRequest(self.model, prompt, {}, {}), **changes)
+
+    def wire(self, prompt: str = "a cup of coffee", seed: int | None = 7) -> WireRequest:
+        return self.provider.wire(self.request(prompt), {}, seed)
+
+    def end(self, handle: Handle) -> JobStatus:
+        """The job's last status; time passes while it runs."""
+        for _ in range(200):
+            status = self.provider.poll(handle)
+            if not isinstance(status, Queued | Running):
+                return status
+            self.pass_time(1.0)
+        raise AssertionError(f"it does not end: {status}")
+
+
+def _fake(folder: Path, *, repeatable: bool = False, links: bool = False) -> Rig:
+    time = {"now": NOW}
+    vendor = FakeVendor(now=lambda: time["now"], links=links, script=lambda wire: Act(seconds=3))
+    acts = {
+        "refuse": Act(answer="refused"),
+        "busy": Act(answer="busy", retry_after=3.0),
+        "lose the answer": Act(seconds=3, answer="lost"),
+        "drop the request": Act(answer="dropped"),
+        "fail": Act(end="failed", billed=Billed.NO),
+        "fail and bill": Act(end="failed", billed=Billed.YES),
+        "reject the content": Act(end="rejected"),
+        "accept": Act(seconds=3),
+    }
+
+    def behave(how: str) -> None:
+        vendor.script = lambda wire: acts[how]
+
+    def pass_time(seconds: float) -> None:
+        time["now"] += timedelta(seconds=seconds)
+
+    return Rig(
+        provider=FakeProvider(vendor, folder, repeatable=repeatable),
+        again=lambda: FakeProvider(vendor, folder, repeatable=repeatable),
+        model=Model("fake", "fake", "fake/image", Task.TEXT_TO_IMAGE, seed_field="seed"),
+        behave=behave,
+        charges=lambda: len(vendor.charges),
+        pass_time=pass_time,
+        now=lambda: time["now"],
+        download=vendor.download,
+    )
+
+
+def _draft(folder: Path) -> Rig:
+    artifacts = ArtifactStore(folder)
+
+    def make() -> Provider:
+        return DraftProvider(Surroundings({}, artifacts.scratch, artifacts.locate))
+
+    return Rig(
+        provider=make(),
+        again=make,
+        model=Model("draft", "draft", "text_to_image", Task.TEXT_TO_IMAGE, seed_field="seed"),
+        behave=None,
+        charges=lambda: 0,
+        pass_time=lambda seconds: None,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+PROVIDERS: dict[str, Callable[[Path], Rig]] = {
+    "draft": _draft,
+    "fake": _fake,
+    "fake with links": lambda folder: _fake(folder, links=True),
+    "fake and repeatable": lambda folder: _fake(folder, repeatable=True),
+}
+
+
+@pytest.fixture(params=PROVIDERS)
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
+    return PROVIDERS[request.param](tmp_path)
