@@ -42,7 +42,7 @@ import os, signal, sys
 from ai_content_pipeline.generation.sqlite import SqliteStore
 from ai_content_pipeline.engine import workshop
 from ai_content_pipeline.cli.app import run_app
-CHANGES = ("claim", "submitted", "finished", "done", "begin", "end", "deliver", "uploaded", "doubted", "released")
+CHANGES = ("begin", "claim", "submitted", "finished", "done", "deliver", "end", "uploaded", "local_done")
 left = int(sys.argv.pop(1))
 before = sys.argv.pop(1) == "before"
 def wrapped(name):
@@ -58,7 +58,7 @@ def wrapped(name):
         return result
     return call
 Killing = type("Killing", (SqliteStore,), {name: wrapped(name) for name in CHANGES})
-workshop.open_workshop.__kwdefaults__["open_store"] = Killing
+workshop.open_workshop.__wrapped__.__kwdefaults__["open_store"] = Killing
 sys.exit(run_app(sys.argv[1:]))
 """
 
@@ -120,7 +120,7 @@ class Chaos:
 
     def _run_and_kill(self, project: Path, program: list[str], seconds: float | None) -> bool:
         child = subprocess.Popen(
-            [*program, "run-chain", "chaos.yaml", "--yes", "--json"],
+            [*program, "run-chain", "chaos.yaml", "--yes", "--allow-unpriced", "--json"],
             cwd=project,
             env=self.environ,
             stdout=subprocess.DEVNULL,
@@ -136,7 +136,7 @@ class Chaos:
         """The same command again; what the vendor never accepted is sent again, as a user would decide."""
         code = -1
         for _ in range(6):
-            code, _ = self._aicp(project, "run-chain", "chaos.yaml", "--yes", "--json")
+            code, _ = self._aicp(project, "run-chain", "chaos.yaml", "--yes", "--allow-unpriced", "--json")
             if code == 0:
                 break
             if code == 8:
@@ -165,16 +165,20 @@ class Chaos:
         different = sum(self.wanted[path] != pixels for path, pixels in made.items())
         tally.different += different
         if code != 0 or missing or different or charges.total() != len(charges):
-            tally.problems.append(f"{name}: exit {code}, {dict(charges)}, {missing} missing, {different} different")
+            tally.problems.append(
+                f"{name}: exit {code}, {dict(charges)}, {missing} missing, {different} different"
+            )
 
     def _undisturbed(self) -> tuple[Mapping[str, bytes], float]:
         project = self._project("undisturbed")
         started = time.monotonic()
-        code, envelope = self._aicp(project, "run-chain", "chaos.yaml", "--yes", "--json")
+        code, envelope = self._aicp(project, "run-chain", "chaos.yaml", "--yes", "--allow-unpriced", "--json")
         seconds = time.monotonic() - started
         made = pictures(project / "output/chaos")
         if code != 0 or len(made) != ITEMS:
-            raise SystemExit(f"the undisturbed run failed: exit {code}, {len(made)} files, {envelope['error']}")
+            raise SystemExit(
+                f"the undisturbed run failed: exit {code}, {len(made)} files, {envelope['error']}"
+            )
         return made, seconds
 
     def _project(self, name: str) -> Path:
@@ -215,7 +219,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as work, Sandbox(settings, child=True) as sandbox:
         chaos = Chaos(sandbox, Path(work))
         for number in range(1, options.changes + 1):
-            if not all([chaos.at_state_change(number, before=True), chaos.at_state_change(number, before=False)]):
+            if not all(
+                [chaos.at_state_change(number, before=True), chaos.at_state_change(number, before=False)]
+            ):
                 break
             print(f"\rstate change {number}: {chaos.tally}", end="", file=sys.stderr)
         print(file=sys.stderr)
