@@ -10,6 +10,7 @@ from PIL import Image, ImageChops
 Colour = tuple[int, int, int]
 
 _ROWS = 1000  # enough to judge a column by
+_FEWEST_ROWS = 16  # fewer have one colour by chance
 # Levels of 255; each leaves room for the noise of an ordinary JPEG.
 _NOISE = 10  # mean deviation inside one column
 _SAME = 12  # between the columns of one strip
@@ -29,8 +30,10 @@ def flat_strips(image: Image.Image, limit: int) -> list[Strip]:
     """Every strip of at most `limit` columns in an RGB picture, from left to right.
 
     Both its sides end abruptly, or at the picture's edge; up to two columns (more in large pictures) of
-    blurred edge count as strip.
+    blurred edge count as strip. A picture of very few rows has none.
     """
+    if limit < 1 or image.height < _FEWEST_ROWS:
+        return []
     # Every n-th row, not their mean: that would wipe out the texture that tells content from paint.
     sample = image.resize((image.width, min(image.height, _ROWS)), Image.Resampling.NEAREST)
     found = (_sharp(sample, strip) for strip in _runs(sample) if strip.end - strip.start <= limit)
