@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
 
 from PIL import Image
 
-from ai_content_pipeline.errors import BadMedia
 from ai_content_pipeline.media.colour import flatten
+from ai_content_pipeline.media.grid import MAX_SIDE, Box, Grid, Span, parse_grid, tile_boxes
+from ai_content_pipeline.media.grid import boxes as grid_boxes
 from ai_content_pipeline.media.strips import Strip, distance, flat_strips
 
-MAX_SIDE = 16
-
-#: Left, upper, right, lower in pixels; right and lower are the first ones outside.
-Box = tuple[int, int, int, int]
-_Span = tuple[int, int]
+__all__ = ["MAX_SIDE", "Box", "Grid", "find_separators", "parse_grid", "split", "tile_boxes"]
 
 _THICKEST = 8  # per cent of the picture
 _SMALLEST_TILE = 16
 _SAME_PAINT = 24  # levels of 255 between a border and its witness
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    rows: int
-    cols: int
-
-    def __str__(self) -> str:
-        return f"{self.rows}x{self.cols}"
-
-
-def parse_grid(text: str) -> Grid:
-    """``"2x3"`` is two rows of three. Raises ValueError."""
-    match = re.fullmatch(r"([0-9]{1,4})[xX]([0-9]{1,4})", text)
-    if match is None:
-        raise ValueError(f"{text[:40]!r} is not a grid; write rows x columns, for example 2x2 or 3x4")
-    grid = Grid(int(match[1]), int(match[2]))
-    if not (1 <= grid.rows <= MAX_SIDE and 1 <= grid.cols <= MAX_SIDE):
-        raise ValueError(f"the grid {grid} is out of range; rows and columns go from 1 to {MAX_SIDE}")
-    return grid
-
-
-def tile_boxes(width: int, height: int, grid: Grid, gutter: int = 0) -> tuple[Box, ...]:
-    """The tiles of a picture, row by row. Sizes and `gutter` in pixels.
-
-    Without a gutter the tiles cover the picture exactly once, and their widths (and heights) differ by
-    at most one pixel. A gutter is dropped between neighbours, never at the rim.
-
-    Raises BadMedia where a tile would have no pixel, ValueError for a negative gutter.
-    """
-    if gutter < 0:
-        raise ValueError(f"gutter: {gutter} is negative")
-    columns, rows = _cut(width, grid.cols, gutter), _cut(height, grid.rows, gutter)
-    if any(end <= start for start, end in (*columns, *rows)):
-        between = f" with {gutter} pixels between the tiles" if gutter else ""
-        raise BadMedia(f"a {width}x{height} picture is too small for a {grid} grid{between}")
-    return _boxes(columns, rows)
 
 
 def split(image: Image.Image, boxes: Iterable[Box]) -> list[Image.Image]:
@@ -76,7 +34,7 @@ def find_separators(image: Image.Image, grid: Grid) -> tuple[Box, ...]:
     which also says when BadMedia is raised.
     """
     width, height = image.size
-    nominal = tile_boxes(width, height, grid)
+    tile_boxes(width, height, grid)
     flat = flatten(image)
     across = _Rim.of(flat, _limit(width, grid.cols))
     down = _Rim.of(_turned(flat), _limit(height, grid.rows))
@@ -85,19 +43,7 @@ def find_separators(image: Image.Image, grid: Grid) -> tuple[Box, ...]:
     columns = _separators(inside, across, grid.cols)
     rows = _separators(_turned(inside), down, grid.rows)
     witnesses = [strip for strip in (*columns, *rows) if strip]
-    boxes = _boxes(_between(across, columns, witnesses), _between(down, rows, witnesses))
-    sound = all(left < right and top < bottom for left, top, right, bottom in boxes)
-    return boxes if sound else nominal
-
-
-def _cut(length: int, parts: int, gutter: int) -> list[_Span]:
-    usable = length - gutter * (parts - 1)
-    edges = [part * usable // parts for part in range(parts + 1)]
-    return [(start + part * gutter, end + part * gutter) for part, (start, end) in enumerate(pairwise(edges))]
-
-
-def _boxes(columns: Sequence[_Span], rows: Sequence[_Span]) -> tuple[Box, ...]:
-    return tuple((left, top, right, bottom) for (top, bottom), (left, right) in product(rows, columns))
+    return grid_boxes(_between(across, columns, witnesses), _between(down, rows, witnesses))
 
 
 # What follows speaks of columns and counts them from the left; for rows the picture is turned.
@@ -144,11 +90,18 @@ def _separators(inside: Image.Image, rim: _Rim, parts: int) -> list[Strip | None
         for strip in flat_strips(inside, _limit(rim.length, parts))
         if strip.start > 0 and strip.end < inside.width
     ]
+    reach = rim.length / parts * 2 / 5  # under half a tile, or two separators might leave nothing between
     found: list[Strip | None] = []
     for part in range(1, parts):
-        cuts = (part * rim.length // parts, rim.start + part * inside.width // parts)
-        near = [strip for strip in strips if any(_sits_on(strip, cut, rim.length, parts) for cut in cuts)]
-        found.append(min(near, key=lambda strip: abs(strip.start + strip.end - 2 * cuts[1]), default=None))
+        # Panels divide what the border leaves, so the separators move with it.
+        cut, shifted = part * rim.length // parts, rim.start + part * inside.width // parts
+        near = [
+            strip
+            for strip in strips
+            if cut - reach <= strip.start and strip.end <= cut + reach
+            if _sits_on(strip, cut, rim.length, parts) or _sits_on(strip, shifted, rim.length, parts)
+        ]
+        found.append(min(near, key=lambda strip: abs(strip.start + strip.end - 2 * shifted), default=None))
     return found
 
 
@@ -162,7 +115,7 @@ def _sits_on(strip: Strip, cut: int, length: int, parts: int) -> bool:
     return hairline or min(abs(cut - strip.start), abs(cut - strip.end)) >= max(1, thickness // 16)
 
 
-def _between(rim: _Rim, separators: Sequence[Strip | None], witnesses: Sequence[Strip]) -> list[_Span]:
+def _between(rim: _Rim, separators: Sequence[Strip | None], witnesses: Sequence[Strip]) -> list[Span]:
     """What is left of the columns between borders and separators."""
     starts, ends = [0], []
     for part, strip in enumerate(separators, start=1):

@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
 from ai_content_pipeline.errors import InvalidPipeline, Problem
+from ai_content_pipeline.pipeline.checked import Pipeline, PipelineStep
 from ai_content_pipeline.pipeline.overrides import apply_overrides
 from ai_content_pipeline.pipeline.problems import problems
-from ai_content_pipeline.pipeline.source import SourceFile, load, unknown_key
+from ai_content_pipeline.pipeline.source import SourceFile, in_order, load, unknown_key
 from ai_content_pipeline.pipeline.top import Top, file_name
-from ai_content_pipeline.steps.fields import StepFields
-from ai_content_pipeline.steps.protocol import Step
-from ai_content_pipeline.steps.registry import STEP_TYPES, step_type
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineStep:
-    """A step's typed fields and where it stands in the file's ``steps:``."""
-
-    fields: StepFields
-    position: int
-
-    @property
-    def name(self) -> str:
-        return self.fields.name
-
-    @property
-    def verbs(self) -> Step:
-        """The same object, as what a step can do (every registered type satisfies `Step`)."""
-        return cast(Step, self.fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """A checked file. `steps` are the enabled ones, in order."""
-
-    source: SourceFile
-    top: Top
-    steps: tuple[PipelineStep, ...]
-
-    @property
-    def path(self) -> Path:
-        return self.source.path
+from ai_content_pipeline.steps.registry import STEP_TYPES, default_names, step_type
 
 
 def load_pipeline(path: Path, *, environ: Mapping[str, str], overrides: Sequence[str] = ()) -> Pipeline:
@@ -55,6 +22,7 @@ def load_pipeline(path: Path, *, environ: Mapping[str, str], overrides: Sequence
 
     Raises:
         InvalidPipeline: with every problem found.
+        UsageError: an override that leads nowhere.
     """
     return check_pipeline(apply_overrides(load(path, environ=environ), overrides))
 
@@ -63,10 +31,12 @@ def check_pipeline(source: SourceFile) -> Pipeline:
     """The typed form of a file that was read. Raises InvalidPipeline."""
     found: list[Problem] = []
     top = _top(source, found)
-    steps = _steps(source, found)
-    if found or top is None:
-        raise InvalidPipeline(found)
-    return Pipeline(source, top, tuple(step for step in steps if step.fields.enabled))
+    pipeline = _steps(source, top or _any_top(source), found)
+    if found:
+        from ai_content_pipeline.pipeline.expansion import find_problems  # only a wrong file needs both
+
+        raise InvalidPipeline(in_order([*found, *find_problems(pipeline)]))
+    return pipeline
 
 
 def _top(source: SourceFile, found: list[Problem]) -> Top | None:
@@ -76,49 +46,63 @@ def _top(source: SourceFile, found: list[Problem]) -> Top | None:
     try:
         return Top.model_validate(data)
     except ValidationError as error:
-        found += problems(error, source, (), (*Top.model_fields, "steps"))
+        found += problems(error, source, (), Top)
         return None
 
 
-def _steps(source: SourceFile, found: list[Problem]) -> list[PipelineStep]:
+def _any_top(source: SourceFile) -> Top:
+    """A top that raises no question, so that the steps below a wrong one can be looked at as well."""
+    own = {key: source.data.get(key) for key in ("input_image", "input_video")}
+    given = {key: value for key, value in own.items() if isinstance(value, str)}
+    return Top.model_validate({"name": "unnamed", "output_dir": "output", "prompt": "unknown", **given})
+
+
+def _steps(source: SourceFile, top: Top, found: list[Problem]) -> Pipeline:
     raw = source.data.get("steps")
     if not isinstance(raw, list) or not raw:
-        what = "'steps' is missing" if raw is None else "'steps' must be a list of at least one step"
+        what = "'steps' is missing" if "steps" not in source.data else "'steps' must be a list of steps"
         hint = "write '- type: text_to_image' and so on below 'steps:'"
         found.append(source.problem(("steps",), what, hint))
-        return []
-    numbers: Counter[str] = Counter()
-    steps = [_step(source, index, value, numbers, found) for index, value in enumerate(raw)]
+        return Pipeline(source, top, ())
+    names = default_names(raw)
+    steps = [_step(source, index, value, names[index], found) for index, value in enumerate(raw)]
     present = [step for step in steps if step is not None]
     found += _name_clashes(source, present)
-    return present
+    enabled = tuple(step for step in present if step.fields.enabled)
+    if len(present) == len(raw) and not enabled:
+        found.append(source.problem(("steps",), "every step is disabled", "remove an 'enabled: false'"))
+    unreadable = tuple((index, names[index]) for index, step in enumerate(steps) if step is None)
+    return Pipeline(
+        source, top, enabled, frozenset(step.name for step in present if not step.fields.enabled), unreadable
+    )
 
 
 def _step(
-    source: SourceFile, index: int, value: object, numbers: Counter[str], found: list[Problem]
+    source: SourceFile, index: int, value: object, name: str, found: list[Problem]
 ) -> PipelineStep | None:
     path = ("steps", index)
     if not isinstance(value, dict):
-        found.append(source.problem(path, "a step must be a mapping with at least a 'type'"))
+        hint = "write '- type: text_to_image' and so on"
+        found.append(source.problem(path, "a step must be a mapping with at least a 'type'", hint))
         return None
     kind = value.get("type")
     if not isinstance(kind, str) or kind not in STEP_TYPES:
         found.append(_no_type(source, path, kind))
         return None
-    numbers[kind] += 1
-    fields: dict[str, Any] = {"name": f"{kind}_{numbers[kind]}", **value}
+    fields: dict[str, Any] = {"name": name, **value}
     step_class = step_type(kind)
     try:
         return PipelineStep(step_class.model_validate(fields), index)
     except ValidationError as error:
-        found += problems(error, source, path, tuple(step_class.model_fields))
+        found += problems(error, source, path, step_class)
         return None
 
 
 def _no_type(source: SourceFile, path: tuple[str | int, ...], kind: object) -> Problem:
-    if kind is None:
-        return source.problem(path, "this step has no 'type'", f"choose one of {', '.join(STEP_TYPES)}")
-    return source.problem((*path, "type"), f"unknown step type {kind!r}", unknown_key(str(kind), STEP_TYPES))
+    if not isinstance(kind, str):
+        words = "this step has no 'type'" if kind is None else "a step's 'type' must be text"
+        return source.problem((*path, "type"), words, f"choose one of {', '.join(STEP_TYPES)}")
+    return source.problem((*path, "type"), f"unknown step type {kind[:60]!r}", unknown_key(kind, STEP_TYPES))
 
 
 def _name_clashes(source: SourceFile, steps: Sequence[PipelineStep]) -> list[Problem]:
@@ -128,6 +112,8 @@ def _name_clashes(source: SourceFile, steps: Sequence[PipelineStep]) -> list[Pro
     for step in steps:
         first = seen.setdefault(step.name.casefold(), step)
         if first is not step:
-            message = f"step name {step.name!r} is taken by step {first.position + 1}"
-            clashes.append(source.problem(("steps", step.position, "name"), message, "choose another name"))
+            taken = f"the name {step.name!r} is taken by step {first.position + 1}"
+            if step.name != first.name:
+                taken += f", {first.name!r}, and to some systems these are one folder"
+            clashes.append(source.problem(("steps", step.position, "name"), taken, "choose another name"))
     return clashes

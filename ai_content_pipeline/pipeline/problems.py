@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ai_content_pipeline.errors import Problem
 from ai_content_pipeline.pipeline.source import SourceFile, closest, unknown_key
-from ai_content_pipeline.steps.fields import EXCLUSION_LIST
+from ai_content_pipeline.pipeline.top import Top
+from ai_content_pipeline.steps.fields import Entry, InputSpec, ModelFields, StepFields
 
 YamlPath = tuple[str | int, ...]
+Model = type[BaseModel]
 
 _EXPECTED = {
     "string_type": "text",
@@ -24,43 +26,162 @@ _EXPECTED = {
     "tuple_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
-    "decimal_type": "an amount in dollars",
-    "is_instance_of": "an amount in dollars",
+    "decimal_type": "an amount in dollars, such as 5.00",
+    "is_instance_of": "an amount in dollars, such as 5.00",
 }
+_NUMBERS = ("int_type", "int_from_float", "float_type", "decimal_type", "is_instance_of")
 _LIMITS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
+_TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-def problems(
-    error: ValidationError, source: SourceFile, path: YamlPath, keys: Iterable[str]
-) -> list[Problem]:
-    """One problem for each error below `path`. `keys` are the known ones of the mapping at `path`."""
-    return [_problem(detail, source, path, tuple(keys)) for detail in error.errors(include_url=False)]
+def problems(error: ValidationError, source: SourceFile, prefix: YamlPath, model: Model) -> list[Problem]:
+    """One problem for each error of `model`, which was read from the mapping at `prefix`."""
+    details = error.errors(include_url=False)
+    return [_problem(detail, source, prefix, model) for detail in details if not _follows(detail)]
 
 
-def _problem(detail: ErrorDetails, source: SourceFile, prefix: YamlPath, keys: tuple[str, ...]) -> Problem:
-    loc = tuple(part for part in detail["loc"])
+def _follows(detail: ErrorDetails) -> bool:
+    """True for a list called too short only because its entries are wrong, which is said for each."""
+    return detail["type"] == "too_short" and bool(detail["input"])
+
+
+def _problem(detail: ErrorDetails, source: SourceFile, prefix: YamlPath, model: Model) -> Problem:
+    loc = _as_written(detail["loc"])
     path = (*prefix, *loc)
-    name = loc[-1] if loc else (prefix[-1] if prefix else "the file")
-    kind, context = detail["type"], detail.get("ctx", {})
+    name = next((part for part in reversed(path) if isinstance(part, str)), "the file")
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
-        known = keys if len(loc) == 1 else ()
-        return source.problem(path, f"unknown key {name!r}", _unknown_hint(str(name), loc, known), key=True)
+        return _unknown(source, path, loc, model, value)
     if kind == "missing":
-        return source.problem(path[:-1], f"{name!r} is missing")
+        return source.problem(path[:-1], f"{name!r} is missing", _missing_hint(name, model))
     if kind in _EXPECTED:
-        return source.problem(path, f"{name!r} must be {_EXPECTED[kind]}, not {_shown(detail['input'])}")
+        return _wrong_type(source, path, name, kind, value)
     if kind in _LIMITS:
         words, bound = _LIMITS[kind]
-        return source.problem(
-            path, f"{name!r} must be {words} {context[bound]}, not {_shown(detail['input'])}"
-        )
+        return source.problem(path, f"{name!r} must be {words} {context[bound]:,}, not {_shown(value)}")
     if kind == "literal_error":
-        return _literal(source, path, name, detail["input"], context)
+        return _literal(source, path, name, value, context)
     if kind == "value_error":
-        return source.problem(path, str(context["error"]))
+        message, _, hint = str(context["error"]).partition("; ")
+        return source.problem(path, message, hint or None)
     if kind in ("too_short", "string_too_short"):
-        return source.problem(path, f"{name!r} is empty")
+        return source.problem(path, f"{name!r} is empty", "give it something, or remove the line")
     return source.problem(path, f"{name!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
+
+
+def _as_written(loc: YamlPath) -> YamlPath:
+    """Where the value stands in the file: the parsed form of ``input:`` has one level more."""
+    return (*loc[:1], *loc[2:]) if loc[:2] == ("input", "items") else tuple(loc)
+
+
+# -- unknown and missing keys ------------------------------------------------------------------------------
+
+
+def _unknown(source: SourceFile, path: YamlPath, loc: YamlPath, model: Model, value: object) -> Problem:
+    name = str(loc[-1])
+    hint = _home(name, loc, model) or _unknown_hint(name, _model_at(model, loc[:-1]), value)
+    return source.problem(path, f"unknown key {name[:60]!r}", hint, key=True)
+
+
+def _home(name: str, loc: YamlPath, model: Model) -> str | None:
+    """Where a key of ours belongs that stands at the wrong level."""
+    if not issubclass(model, StepFields):
+        return "write it on a step, below 'steps:'" if name in ModelFields.model_fields else None
+    if len(loc) == 1 and name in _keys(_model_at(model, ("params",))):
+        return f"write it under 'params', as in 'params: {{{name}: …}}'"
+    if len(loc) == 2 and loc[0] == "params" and name in model.model_fields:
+        return "write it on the step itself, not under 'params'"
+    return None
+
+
+def _unknown_hint(name: str, model: Model | None, value: object) -> str:
+    if model is Entry and value is None:
+        return "text that begins with '{' needs quotes"
+    keys = _keys(model)
+    hint = unknown_key(name, keys)
+    if model is Entry and closest(name, keys) is None:
+        return f"{hint}; text with ': ' in it needs quotes"
+    if model is not None and issubclass(model, ModelFields) and closest(name, keys) is None:
+        return f"{hint}; the model's own parameters stand under 'params'"
+    return hint
+
+
+def _missing_hint(name: str, model: Model) -> str | None:
+    if name == "params":
+        return "write 'params: {grid: \"2x2\"}'"
+    if name != "model" or not issubclass(model, ModelFields):
+        return None
+    from ai_content_pipeline.catalog.names import GOOD_AT
+
+    good = GOOD_AT[model.task][0]
+    return f"write 'model: {good}' or another key of the catalogue, or 'model: draft', which is free"
+
+
+def _keys(model: Model | None) -> tuple[str, ...]:
+    """The keys that a user may write, none that only our parsed form has."""
+    if model is None:
+        return ()
+    keys = [key for key in model.model_fields if not (model is InputSpec and key == "items")]
+    return (*keys, "steps") if model is Top else tuple(keys)
+
+
+def _model_at(model: Model, loc: YamlPath) -> Model | None:
+    """The class that reads the mapping at `loc`."""
+    here: Model | None = model
+    for part in loc:
+        if isinstance(part, str) and here is not None:
+            known = here.model_fields.get(part)
+            here = next(_models_in(known.annotation), None) if known else None
+    return here
+
+
+def _models_in(annotation: Any) -> Iterator[Model]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
+
+
+# -- wrong values ------------------------------------------------------------------------------------------
+
+
+def _wrong_type(source: SourceFile, path: YamlPath, name: str, kind: str, value: object) -> Problem:
+    if value is None:
+        return source.problem(path, f"{name!r} is empty", "give it a value, or remove the line")
+    message = f"{name!r} must be {_EXPECTED[kind]}, not {_shown(value)}"
+    return source.problem(path, message, _type_hint(source, path, name, kind, value))
+
+
+def _type_hint(source: SourceFile, path: YamlPath, name: str, kind: str, value: object) -> str | None:
+    if kind == "string_type":
+        return _text_hint(source, path, name, value)
+    if (
+        kind == "bool_type"
+        and isinstance(value, str)
+        and (meant := _TRUTHS.get(value.lower(), value.lower()))
+    ):
+        return f"write {meant}" if meant in ("true", "false") else None
+    if kind in _NUMBERS and isinstance(value, str) and value.replace(".", "", 1).isdecimal():
+        return f"write {value}, without quotes"
+    if kind == "tuple_type" and name == "prompts":
+        return "write each prompt on a line of its own, after '- '"
+    return None
+
+
+def _text_hint(source: SourceFile, path: YamlPath, name: str, value: object) -> str | None:
+    if isinstance(value, int | float):
+        return f'write "{source.raw(path) or _shown(value)}", in quotes'
+    if isinstance(value, dict):
+        first = next(iter(value), None)
+        block = first is not None and source.position(path) == source.position((*path, first), key=True)
+        return f"write the text on the lines below '{name}: |'" if block else _quotes("{")
+    if isinstance(value, list):
+        return "several prompts stand under 'prompts'" if name == "prompt" else _quotes("[")
+    return None
+
+
+def _quotes(opening: str) -> str:
+    return f"text that begins with '{opening}' needs quotes"
 
 
 def _literal(
@@ -71,12 +192,6 @@ def _literal(
     hint = f"did you mean {near!r}?" if near else None
     expected = allowed[0] if len(allowed) == 1 else f"one of {', '.join(allowed)}"
     return source.problem(path, f"{name!r} must be {expected}, not {_shown(value)}", hint)
-
-
-def _unknown_hint(name: str, loc: YamlPath, keys: tuple[str, ...]) -> str | None:
-    if len(loc) == 1 and name in EXCLUSION_LIST:
-        return "write it under 'params'"
-    return unknown_key(name, keys) if keys else None
 
 
 def _shown(value: object) -> str:

@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ai_content_pipeline.steps.fields import reserved
+
 STATE_FOLDER = ".aicp"
 _MARKERS = (STATE_FOLDER, "pyproject.toml", ".git")
 _UNSAFE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$')
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_OURS = frozenset((STATE_FOLDER, ".git"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,23 @@ def check_output_dir(text: str) -> str:
     Raises:
         ValueError: it does not, or is no folder name.
     """
-    if not text or len(text) > 200:
-        raise ValueError("output_dir must be a folder name of 1 to 200 characters")
+    if len(text) > 200:
+        raise ValueError("output_dir is longer than 200 characters; shorten it")
     if text.startswith(("/", "~")) or ":" in text or "\\" in text:
         raise ValueError(
-            f"output_dir {text!r} must be relative to the project, with '/' between folders;"
-            " --output-dir on the command line may lie anywhere"
+            f"output_dir {text!r} is not relative to the project; write folders with '/' between them,"
+            " as in output/story (--output-dir on the command line may lie anywhere)"
         )
-    for part in PurePosixPath(text).parts:
+    parts = PurePosixPath(text).parts
+    if not parts:
+        raise ValueError("output_dir must be a folder below the project; write output/story")
+    for part in parts:
         if part == "..":
-            raise ValueError(f"output_dir {text!r} leaves the project: remove '..'")
-        if _UNSAFE.search(part) or _RESERVED.fullmatch(part) or len(part.encode()) > 255:
-            raise ValueError(f"output_dir {text!r}: {part!r} is no folder name on every system")
+            raise ValueError(f"output_dir {text!r} leaves the project; remove '..'")
+        if part.casefold() in _OURS:
+            raise ValueError(f"output_dir {text!r} lies in {part}, which is not for results; choose another")
+        if _UNSAFE.search(part) or reserved(part) or len(part.encode()) > 255:
+            raise ValueError(
+                f"output_dir {text!r}: {part!r} is no folder name on every system; choose another"
+            )
     return text

@@ -59,7 +59,11 @@ def _step(name: str, definitions: dict[str, Any]) -> dict[str, str]:
     properties["input"] = _INPUT
     if "model_params" in properties:
         properties["model"] = {"type": "string", "examples": list(catalog.keys()), **properties["model"]}
-        definitions["ModelParams"]["properties"]["prompts"] = {"type": "array", "items": _ENTRY, "minItems": 1}
+        definitions["ModelParams"]["properties"]["prompts"] = {
+            "type": "array",
+            "items": _ENTRY,
+            "minItems": 1,
+        }
     schema["required"] = [key for key in schema.get("required", ()) if key != "name"]
     definitions[name] = schema
     return {"$ref": f"#/$defs/{name}"}

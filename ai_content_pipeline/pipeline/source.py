@@ -22,7 +22,18 @@ from ai_content_pipeline.pipeline.lines import Lines, Position, problem
 from ai_content_pipeline.pipeline.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode, Tree, Value
 from ai_content_pipeline.pipeline.scalars import UNPRINTABLE, Scalar
 
-__all__ = ["Path", "Position", "Scalar", "SourceFile", "Value", "closest", "load", "loads", "unknown_key"]
+__all__ = [
+    "Path",
+    "Position",
+    "Scalar",
+    "SourceFile",
+    "Value",
+    "closest",
+    "in_order",
+    "load",
+    "loads",
+    "unknown_key",
+]
 
 #: The way to a value, from the top level: ("steps", 2, "params", "grid").
 Path = tuple[str | int, ...]
@@ -37,11 +48,15 @@ _SAVE_AS_UTF8 = "save it as UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """The data of a pipeline file. `path` is as the user named it."""
+    """The data of a pipeline file. `path` is as the user named it.
+
+    `overridden` maps values that came from elsewhere (``--set``) to the words that problems begin with.
+    """
 
     path: pathlib.Path
     data: dict[str, Value]
     _root: Node = field(repr=False, compare=False)
+    overridden: Mapping[Path, str] = field(default_factory=dict, repr=False, compare=False)
 
     def position(self, path: Path, *, key: bool = False) -> Position:
         """Where a value stands, or its key; of its nearest ancestor when the file has no such value.
@@ -60,6 +75,9 @@ class SourceFile:
         return node.text if found and isinstance(node, ScalarNode) else None
 
     def problem(self, path: Path, message: str, hint: str | None = None, *, key: bool = False) -> Problem:
+        for depth in range(len(path), 0, -1):
+            if origin := self.overridden.get(path[:depth]):
+                return Problem(message, hint, origin)
         return _in_file(self.path, problem(self.position(path, key=key), message, hint))
 
     def _trail(self, path: Path) -> list[Entry]:
@@ -104,6 +122,15 @@ def unknown_key(word: str, known: Iterable[str]) -> str:
     if meant := closest(word, keys):
         return f"did you mean {meant!r}?"
     return f"known keys: {', '.join(keys)}" if keys else "no keys are known here"
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """All problems once each (an alias repeats those of its value), in the order of the file."""
+    once = sorted(set(problems), key=lambda each: (each.line or 0, each.column or 0, each.message))
+    if (more := len(once) - _MAX_PROBLEMS) > 0:
+        file = once[0].file
+        once[_MAX_PROBLEMS:] = [Problem(f"and {more:,} more problems", "mend these first", file)]
+    return once
 
 
 def _form(word: str) -> str:
@@ -200,8 +227,4 @@ def _in_file(path: pathlib.Path, found: Problem) -> Problem:
 
 
 def _invalid(path: pathlib.Path, problems: Iterable[Problem]) -> InvalidPipeline:
-    """All problems once each (an alias repeats those of its value), in the order of the file."""
-    once = sorted(set(problems), key=lambda each: (each.line or 0, each.column or 0, each.message))
-    if (more := len(once) - _MAX_PROBLEMS) > 0:
-        once[_MAX_PROBLEMS:] = [Problem(f"and {more:,} more problems", "mend these first")]
-    return InvalidPipeline(_in_file(path, each) for each in once)
+    return InvalidPipeline(_in_file(path, each) for each in in_order(problems))

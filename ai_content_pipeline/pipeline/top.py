@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from ai_content_pipeline.pipeline.project import check_output_dir
-from ai_content_pipeline.steps.fields import Fields, Seed
+from ai_content_pipeline.steps.fields import Fields, Seed, reserved
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -47,4 +47,5 @@ class Top(Fields):
 
 def file_name(text: str) -> str:
     """A folder name made of a pipeline's name."""
-    return _UNSAFE.sub("_", text).strip("_")[:100] or "pipeline"
+    plain = _UNSAFE.sub("_", text).strip("_")[:100] or "pipeline"
+    return f"{plain}_1" if reserved(plain) else plain

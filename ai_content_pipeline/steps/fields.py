@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from ai_content_pipeline.artifacts import Role
-from ai_content_pipeline.jobs import Json
+from ai_content_pipeline.jobs import Json, Task
 from ai_content_pipeline.steps.protocol import Input, Shape, YamlPath
 
 #: Keys of ours that stand under `params`, between the step's own fields and the model's parameters,
@@ -18,9 +26,10 @@ from ai_content_pipeline.steps.protocol import Input, Shape, YamlPath
 EXCLUSION_LIST = ("prompt", "prompts", "parallel", "max_workers", "strategy", "batch_size")
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])[ .]*(\..*)?")
 _SELECTION = re.compile(
-    r"(?P<step>[A-Za-z0-9_-]+)(?:/(?P<label>[^\[\]/\\]+)|\[(?P<first>-?\d+)?(?P<colon>:)?(?P<last>-?\d+)?\])?"
+    r"(?P<step>[A-Za-z0-9_-]{1,64})"
+    r"(?:/(?P<label>[^\[\]/\\]{1,100})|\[(?P<first>-?[0-9]{1,6})?(?P<colon>:)?(?P<last>-?[0-9]{1,6})?\])?"
 )
 
 MAX_WORKERS = 128
@@ -28,11 +37,21 @@ MAX_WORKERS = 128
 
 def valid_name(name: str) -> str:
     """A name that is safe as a file name on every system."""
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name: use letters, digits, '_' and '-', at most 64")
-    if _RESERVED.fullmatch(name):
-        raise ValueError(f"{name!r} is reserved on Windows: choose another name")
+    if not is_name(name):
+        raise ValueError(f"{name[:80]!r} is no name; use letters, digits, '_' and '-', at most 64")
+    if reserved(name):
+        raise ValueError(f"{name!r} is a reserved name on Windows; choose another name")
     return name
+
+
+def is_name(text: str) -> bool:
+    """True for letters, digits, ``_`` and ``-``, at most 64."""
+    return bool(_NAME.fullmatch(text))
+
+
+def reserved(name: str) -> bool:
+    """True for names that Windows gives to devices, with any suffix."""
+    return bool(_RESERVED.fullmatch(name))
 
 
 Name = Annotated[str, AfterValidator(valid_name)]
@@ -58,10 +77,15 @@ class Selection(Fields):
     @classmethod
     def _parse(cls, value: Any) -> Any:
         if not isinstance(value, str):
-            raise ValueError('write the name of a step, a slice "scenes[1:]" or an item scenes/scene_2')
+            raise ValueError(
+                'an input is the name of a step; write scenes, a slice "scenes[1:]" or an item scenes/scene_2'
+            )
         match = _SELECTION.fullmatch(value)
         if match is None or value.endswith("[]") or (match["last"] and not match["colon"]):
-            raise ValueError(f'{value!r} is no input: write a step, a slice "scenes[1:]" or scenes/scene_2')
+            raise ValueError(
+                f'{value[:80]!r} is no input; write a step\'s name, a slice "scenes[1:]" or scenes/scene_2,'
+                ' and {files: ["*.png"]} for files of your own'
+            )
         number = {key: int(match[key]) for key in ("first", "last") if match[key]}
         single = match["first"] is not None and match["colon"] is None
         return {"step": match["step"], "label": match["label"], "single": single, **number}
@@ -76,14 +100,21 @@ class Selection(Fields):
             found = [entry for entry in inputs if entry.label == self.label]
             if not found:
                 labels = ", ".join(entry.label for entry in inputs[:8])
-                raise LookupError(f"{self.step} has no item {self.label!r}; it has {labels}")
+                more = f" and {len(inputs) - 8} more" if len(inputs) > 8 else ""
+                raise LookupError(f"step {self.step!r} has no item {self.label!r}; it has {labels}{more}")
             return found
         if self.single:
             try:
                 return [inputs[self.first or 0]]
             except IndexError:
-                raise LookupError(f"{self.step} has {len(inputs)} items, so no [{self.first}]") from None
-        return list(inputs[self.first : self.last])
+                count = f"{len(inputs)} item{'s' if len(inputs) != 1 else ''}"
+                raise LookupError(
+                    f"step {self.step!r} has {count}, so no [{self.first}]; the first is [0]"
+                ) from None
+        picked = list(inputs[self.first : self.last])
+        if not picked:
+            raise LookupError(f"this selects nothing: step {self.step!r} has {len(inputs)} items")
+        return picked
 
 
 def _as_list(value: Any) -> Any:
@@ -109,13 +140,24 @@ class InputSpec(Fields):
             return {"items": value}
         if isinstance(value, dict):
             if "items" in value:
-                raise ValueError("'items' is no role: write start, end or files")
+                raise ValueError("an input has no 'items'; write start, end or files")
             if "files" in value and len(value) > 1:
-                raise ValueError("'files' stands alone: use entries with 'file', 'start' or 'end' to mix")
+                raise ValueError(
+                    "'files' stands alone; to mix, give entries of 'prompts' a file, start or end"
+                )
             if not value:
-                raise ValueError("names no input")
+                raise ValueError("this input names nothing; write start, end or files")
             return value
-        raise ValueError('write the name of a step, a list of them, {start: …, end: …} or {files: ["*.png"]}')
+        raise ValueError(
+            "an input is the name of a step; write that, a list of names, {start: …, end: …}"
+            ' or {files: ["*.png"]}'
+        )
+
+    @property
+    def steps(self) -> frozenset[str]:
+        """The names of the steps that it takes items of."""
+        every = (*(self.items or ()), *(self.start or ()), *(self.end or ()))
+        return frozenset(selection.step for selection in every)
 
     def roles(self, first: Role) -> dict[Role, tuple[Selection, ...]]:
         found = {first: self.items, Role.START: self.start or (self.items if first is Role.START else None)}
@@ -142,7 +184,9 @@ class Entry(Fields):
         if isinstance(value, str):
             return {"prompt": value}
         if not isinstance(value, dict):
-            raise ValueError("a prompt is text (numbers in quotes), null, or a mapping with prompt, seed, …")
+            raise ValueError("a prompt is text; put numbers in quotes, or write null or {prompt: …, seed: …}")
+        if value.get("file") is not None and value.get("start") is not None:
+            raise ValueError("'file' and 'start' fill the same place; remove one")
         return value
 
 
@@ -161,10 +205,12 @@ class ModelParams(BaseModel):
 
     @model_validator(mode="after")
     def _one_strategy(self) -> ModelParams:
-        if self.parallel and self.strategy not in (None, "parallel"):
-            raise ValueError(f"'parallel: true' and 'strategy: {self.strategy}' contradict each other")
+        wanted = self.strategy == "parallel"
+        if self.strategy is not None and "parallel" in self.model_fields_set and self.parallel != wanted:
+            said = f"'parallel: {str(self.parallel).lower()}' and 'strategy: {self.strategy}'"
+            raise ValueError(f"{said} contradict each other; remove one")
         if self.batch_size is not None and self.strategy != "batch":
-            raise ValueError("'batch_size' needs 'strategy: batch'")
+            raise ValueError("'batch_size' means nothing here; add 'strategy: batch', or remove it")
         return self
 
     @property
@@ -195,6 +241,8 @@ class StepFields(Fields):
 class ModelFields(StepFields):
     """What every step that uses a model has."""
 
+    task: ClassVar[Task]
+
     model: str
     params: ModelParams = ModelParams()
     model_params: dict[str, Any] = Field(default_factory=dict)
@@ -216,6 +264,13 @@ class LocalFields(StepFields):
     """What every step that runs here has. ``model: local`` is accepted and means nothing."""
 
     model: Literal["local"] | None = None
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _local(cls, value: Any) -> Any:
+        if value not in (None, "local"):
+            raise ValueError("this step runs here and uses no model; remove the line, or write model: local")
+        return value
 
     @property
     def models(self) -> Mapping[YamlPath, str]:

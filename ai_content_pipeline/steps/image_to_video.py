@@ -9,7 +9,17 @@ from ai_content_pipeline.artifacts import Artifact, Frame, Kind, Pending, Role, 
 from ai_content_pipeline.jobs import JobRequest, Task
 from ai_content_pipeline.steps import requests
 from ai_content_pipeline.steps.fields import Entry, ModelFields
-from ai_content_pipeline.steps.protocol import Fault, Faults, Input, Item, LabelBook, Setting, check_count
+from ai_content_pipeline.steps.protocol import (
+    Fault,
+    Faults,
+    Input,
+    Item,
+    LabelBook,
+    Setting,
+    YamlPath,
+    check_count,
+)
+from ai_content_pipeline.steps.roles import Given, check_roles
 
 _PREVIOUS = "previous.last_frame"
 _IMAGE = frozenset({Kind.IMAGE})
@@ -28,11 +38,16 @@ class ImageToVideo(ModelFields):
         faults: list[Fault] = []
         count = self._count(inputs)
         check_count(count, ("input",))
-        labels, items = LabelBook(), list[Item]()
+        labels, items, requested = LabelBook(), list[Item](), list[Given]()
         for index in range(count):
-            items.append(self._item(index, inputs, setting, items, labels, faults))
-        given = tuple(item.index for item in items if item.given)
-        faults += requests.check_prompts(self, count, setting, given)
+            item, given = self._item(index, inputs, setting, items, labels, faults)
+            items.append(item)
+            if item.given is None:
+                requested.append(given)
+        footage = tuple(item.index for item in items if item.given)
+        faults += requests.check_prompts(self, count, setting, footage)
+        if not faults:
+            faults += check_roles(requested)
         if faults:
             raise Faults(faults)
         return tuple(items)
@@ -53,35 +68,37 @@ class ImageToVideo(ModelFields):
         before: Sequence[Item],
         labels: LabelBook,
         faults: list[Fault],
-    ) -> Item:
+    ) -> tuple[Item, Given]:
         entry = requests.entry_of(self, index)
+        own = self._own(index, entry, setting, before, faults)
         files = {role: found[index] for role, found in inputs.items()}
-        files |= self._own(index, entry, setting, before, faults)
-        given = self._footage(files)
-        first = files.get(Role.START) or files.get(Role.INPUT) or files.get(Role.END)
+        files |= {role: file for role, (file, _) in own.items()}
+        footage = self._footage(files)
+        first = files.get(Role.START) or files.get(Role.END)
         label = labels.unique(first.label if first else f"{setting.name}_{index + 1}")
         card = requests.card_of(self, entry, setting)
         sources: dict[Role, tuple[Source, ...]] = (
-            {} if given else {role: (file.source,) for role, file in files.items()}
+            {} if footage else {role: (file.source,) for role, file in files.items()}
         )
-        if not given:
-            faults += self._check_roles(index, entry, sources, setting)
         params = requests.params_of(self, entry, card)
         makes = requests.made(f"{setting.name}/{label}", card, self.task, params, sources)
-        return Item(setting.name, index, label, index, 0, sources, makes, given)
+        paths = {role: own[role][1] if role in own else ("input", role.value) for role in files}
+        item = Item(setting.name, index, label, index, 0, sources, makes, footage)
+        names = {role: file.label for role, file in files.items()}
+        return item, Given(item.address, card, sources, paths, names)
 
     def _own(
         self, index: int, entry: Entry, setting: Setting, before: Sequence[Item], faults: list[Fault]
-    ) -> dict[Role, Input]:
-        """What the entry brings itself, in place of the step's input."""
-        found: dict[Role, Input] = {}
+    ) -> dict[Role, tuple[Input, YamlPath]]:
+        """What the entry brings itself, in place of the step's input, and where it says so."""
+        found: dict[Role, tuple[Input, YamlPath]] = {}
         for key, role in (("file", Role.START), ("start", Role.START), ("end", Role.END)):
             text = getattr(entry, key)
             if text is None:
                 continue
             path = ("params", "prompts", index, key)
             try:
-                found[role] = self._resolve(key, text, setting, before)
+                found[role] = self._resolve(key, text, setting, before), path
             except LookupError as error:
                 faults.append(Fault(path, str(error.args[0])))
         return found
@@ -93,7 +110,11 @@ class ImageToVideo(ModelFields):
             return _last_frame(before, setting)
         found = setting.find(text)
         if found.source.kind is not Kind.IMAGE:
-            raise LookupError(f"{text} is a video; write {text}.last_frame or .first_frame for a still of it")
+            if isinstance(found.source, Artifact):
+                raise LookupError(
+                    f"{text} is a video; give it a picture, or write 'file: {text}' to use the clip"
+                )
+            raise LookupError(f"{text} is a video; write {text}.last_frame or {text}.first_frame for a still")
         return found
 
     @staticmethod
@@ -104,28 +125,15 @@ class ImageToVideo(ModelFields):
             return start.source
         return None
 
-    def _check_roles(
-        self, index: int, entry: Entry, sources: Mapping[Role, tuple[Source, ...]], setting: Setting
-    ) -> list[Fault]:
-        card = requests.card_of(self, entry, setting)
-        path = ("params", "prompts", index) if index < len(self.params.prompts or ()) else ("input",)
-        if not sources:
-            return [Fault(path, f"clip {index + 1} has no picture to start from", "give the step an 'input'")]
-        return [
-            Fault(
-                path, f"{card.title} takes no {role.value} picture", "choose a model that does, or remove it"
-            )
-            for role in sources
-            if role not in card.roles
-        ]
-
 
 def _last_frame(before: Sequence[Item], setting: Setting) -> Input:
     if not before:
-        raise LookupError("the first clip has no previous one: give it a file or an item instead")
+        raise LookupError("the first clip has no previous one; give it a file or an item instead")
     last = before[-1]
     if last.given is not None:
-        raise LookupError("the previous clip is your own footage; name its file in a step of its own first")
+        raise LookupError(
+            "the previous clip is your own footage; save its last frame as a picture and name that"
+        )
     makes = last.makes
     still = Pending(makes.address, Kind.IMAGE, makes.width, makes.height, frame=Frame.LAST)
     return Input(still, f"{setting.name}_{len(before) + 1}")

@@ -14,6 +14,7 @@ YamlPath = tuple[str | int, ...]
 
 #: More items than this in one pipeline is a slip of the keyboard, not a film.
 MAX_ITEMS = 10_000
+MAX_LABEL = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +137,20 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LabelBook:
-    """Gives out labels, each once."""
+    """Gives out labels, each once, whatever their case."""
 
     taken: set[str] = field(default_factory=set)
+    _next: dict[str, int] = field(default_factory=dict)
 
     def unique(self, label: str) -> str:
-        number, candidate = 2, label
+        """`label`, or with ``_2``, ``_3``… where it is taken. At most `MAX_LABEL` characters."""
+        label = candidate = label[:MAX_LABEL]
+        number = self._next.get(
+            label.casefold(), 2
+        )  # so that a thousand equal labels are not a million looks
         while candidate.casefold() in self.taken:
-            candidate, number = f"{label}_{number}", number + 1
+            suffix = f"_{number}"
+            candidate, number = f"{label[: MAX_LABEL - len(suffix)]}{suffix}", number + 1
+        self._next[label.casefold()] = number
         self.taken.add(candidate.casefold())
         return candidate

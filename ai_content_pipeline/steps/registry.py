@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from importlib import import_module
 from typing import cast
 
@@ -20,3 +22,16 @@ def step_type(name: str) -> type[StepFields]:
     """The class of a step type. KeyError for a name that is none."""
     module = import_module(f"ai_content_pipeline.steps.{name}" if name in STEP_TYPES else "")
     return cast(type[StepFields], getattr(module, STEP_TYPES[name]))
+
+
+def default_names(steps: Sequence[object]) -> tuple[str, ...]:
+    """The name of each raw step: its own, else ``<type>_<n>``; empty where it has neither name nor type."""
+    numbers: Counter[str] = Counter()
+    names = []
+    for step in steps:
+        raw = step if isinstance(step, dict) else {}
+        kind, name = raw.get("type"), raw.get("name")
+        kind = kind if isinstance(kind, str) else ""
+        numbers[kind] += 1
+        names.append(name if isinstance(name, str) else f"{kind}_{numbers[kind]}" if kind else "")
+    return tuple(names)

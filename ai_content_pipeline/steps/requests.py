@@ -6,16 +6,16 @@ Precedence: step < entry. A card's defaults are used to price and explain, and a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 from ai_content_pipeline import catalog
-from ai_content_pipeline.artifacts import Kind, Pending, Role, Source
+from ai_content_pipeline.artifacts import Pending, Role, Source
 from ai_content_pipeline.catalog import Card
 from ai_content_pipeline.jobs import JobRequest, Json, Task
 from ai_content_pipeline.steps.fields import EXCLUSION_LIST, Entry, ModelFields
 from ai_content_pipeline.steps.protocol import Fault, Item, Setting, YamlPath
+from ai_content_pipeline.steps.roles import undescribed
 
-_OWN_SEED = "write the seed as 'seed' in params or in an entry"
+_NEAR = 0.8  # how alike a misspelt key of ours is, of 1
 
 
 def entry_of(step: ModelFields, index: int) -> Entry:
@@ -46,7 +46,7 @@ def params_of(step: ModelFields, entry: Entry, card: Card) -> dict[str, Json]:
 def outputs_of(params: Mapping[str, Json], card: Card) -> int:
     """How many files one request yields: its ``num_images``, where the model has one."""
     wanted = params.get(card.count, 1) if card.count else 1
-    return wanted if isinstance(wanted, int) and wanted > 0 else 1
+    return int(wanted) if isinstance(wanted, int | float) and wanted >= 1 else 1
 
 
 def request(step: ModelFields, task: Task, item: Item, setting: Setting) -> JobRequest:
@@ -57,7 +57,7 @@ def request(step: ModelFields, task: Task, item: Item, setting: Setting) -> JobR
     seed = next((s for s in (entry.seed, step.params.seed, setting.seed) if s is not None), None)
     return JobRequest(
         model=catalog.model_of(card, entry.model or step.model, task),
-        prompt=prompt_of(step, entry, setting),
+        prompt=prompt_of(step, entry, setting) if card.prompt else None,
         params=params,
         inputs=item.inputs,
         seed=seed if card.seed else None,
@@ -81,82 +81,104 @@ def made(
 
 
 def check(step: ModelFields, task: Task, setting: Setting) -> tuple[Fault, ...]:
-    """Every parameter of the step and of its entries against its model's card."""
+    """Every parameter, prompt and seed of the step and of its entries against its model's card."""
     card = setting.cards[step.model]
-    faults = _check_params(card, task, step.params.own, ("params",))
-    if step.params.seed is not None and card.seed is None:
-        faults.append(Fault(("params", "seed"), f"{card.title} takes no seed", "remove it"))
+    faults = _check_params(step, card, task, step.params.own, ("params",))
+    faults += _check_fills(card, step.params.prompt, step.params.seed, ("params",))
     for index, entry in enumerate(step.params.prompts or ()):
-        own = card_of(step, entry, setting)
         path: YamlPath = ("params", "prompts", index)
-        faults += _check_params(own, task, entry.params, (*path, "params"))
-        if entry.model is not None:
-            faults += _check_params(own, task, step.params.own, (*path, "model"), at_key=False)
-        if entry.seed is not None and own.seed is None:
-            faults.append(Fault((*path, "seed"), f"{own.title} takes no seed", "remove it"))
+        own = card_of(step, entry, setting)
+        faults += _check_params(step, own, task, entry.params, (*path, "params"))
+        faults += _check_fills(own, entry.prompt, entry.seed, path)
+        if entry.model is not None and own != card:
+            shared = {key: value for key, value in step.params.own.items() if key not in entry.params}
+            faults += _check_params(step, own, task, shared, (*path, "model"), at_key=False)
     return tuple(faults)
 
 
+def _check_fills(card: Card, prompt: str | None, seed: int | None, path: YamlPath) -> list[Fault]:
+    """A prompt or a seed that was written for a model which has no field for it."""
+    faults = []
+    if prompt is not None and card.prompt is None:
+        faults.append(Fault((*path, "prompt"), f"{card.title} takes no prompt", "remove it"))
+    if seed is not None and card.seed is None:
+        unknown = undescribed(card)
+        message = f"it is not known how {card.key} takes a seed" if unknown else f"{card.title} takes no seed"
+        hint = "write it under 'model_params', by the model's own name" if unknown else "remove it"
+        faults.append(Fault((*path, "seed"), message, hint))
+    return faults
+
+
 def _check_params(
-    card: Card, task: Task, params: Mapping[str, Json], path: YamlPath, *, at_key: bool = True
+    step: ModelFields,
+    card: Card,
+    task: Task,
+    params: Mapping[str, Json],
+    path: YamlPath,
+    *,
+    at_key: bool = True,
 ) -> list[Fault]:
-    near = {key: ours for key in params if (ours := _near_miss(key, card))}
+    ours = {key: hint for key in params if (hint := _ours(step, key, card, entry="prompts" in path))}
     faults = [
-        Fault((*path, key) if at_key else path, f"unknown key {key!r}", f"did you mean {ours!r}?")
-        for key, ours in near.items()
+        Fault((*path, key) if at_key else path, f"unknown key {key!r}", hint) for key, hint in ours.items()
     ]
-    rest = {key: value for key, value in params.items() if key not in near}
+    rest = {key: value for key, value in params.items() if key not in ours}
     for misfit in catalog.check(card, task, rest):
         where = (*path, misfit.parameter) if at_key else path
         faults.append(Fault(where, misfit.message, misfit.hint))
     return faults
 
 
-def _near_miss(key: str, card: Card) -> str | None:
-    """The key of ours that `key` was meant to be, unless the model's schema really has that name."""
+def _ours(step: ModelFields, key: str, card: Card, *, entry: bool) -> str | None:
+    """What to write instead of a key of ours that is misspelt or misplaced; None where it is the model's."""
     if card.parameters and key in card.parameters:
         return None
-    close = get_close_matches(key, (*EXCLUSION_LIST, "seed"), n=1, cutoff=0.8)
-    return close[0] if close else None
+    if entry and key in Entry.model_fields:
+        return f"write {key!r} beside 'params', not below it"
+    if key in EXCLUSION_LIST:
+        return f"write {key!r} under the step's own params: it counts for the whole step"
+    if key in type(step).model_fields:
+        return f"write {key!r} on the step itself, not under 'params'"
+    meant = _near_miss(key)
+    return f"did you mean {meant!r}?" if meant else None
+
+
+def _near_miss(key: str) -> str | None:
+    from difflib import get_close_matches
+
+    plain = key[:64].casefold().replace("-", "_")
+    return next(iter(get_close_matches(plain, (*EXCLUSION_LIST, "seed"), n=1, cutoff=_NEAR)), None)
 
 
 def check_prompts(step: ModelFields, jobs: int, setting: Setting, given: Sequence[int] = ()) -> list[Fault]:
     """Too many prompts, or a job without one. Jobs in `given` have their result already."""
     prompts = step.params.prompts or ()
     if len(prompts) > jobs:
+        items = f"{jobs} item{'s' if jobs != 1 else ''}"
+        message = f"prompt {jobs + 1} is too many: there are {len(prompts)} prompts for {items}"
         extra = ("params", "prompts", jobs)
-        message = f"{len(prompts)} prompts for {jobs} item{'s' if jobs != 1 else ''}"
         return [Fault(extra, message, "remove the extra ones, or give the step more input")]
-    faults: list[Fault] = []
-    for index in range(jobs):
-        entry = entry_of(step, index)
-        card = card_of(step, entry, setting)
-        needs_prompt = card.prompt is not None and card.parameters is not None
-        if index in given or not needs_prompt or prompt_of(step, entry, setting):
-            continue
-        where: YamlPath = ("params", "prompts", index) if index < len(prompts) else ("params", "prompts")
-        if not prompts:
-            hint = "write 'prompt' under its params, or at the top of the file"
-            return [Fault(("params",), "this step has no prompt", hint)]
-        message = f"item {index + 1} of {jobs} has no prompt"
-        faults.append(Fault(where, message, "write one for it, or a 'prompt' under params for all the rest"))
-        if index >= len(prompts):
-            break
+    lacking = [index for index in range(jobs) if index not in given and _lacks_prompt(step, index, setting)]
+    if not prompts:
+        hint = "write 'prompt' under its params, or at the top of the file"
+        return [Fault(("params",), "this step has no prompt", hint)] if lacking else []
+    elsewhere = " (the one at the top of the file does not count here)" if setting.prompt else ""
+    hint = f"write one for it, or a 'prompt' under params for all the rest{elsewhere}"
+    faults = [
+        Fault(("params", "prompts", index), f"item {index + 1} of {jobs} has no prompt", hint)
+        for index in lacking
+        if index < len(prompts)
+    ]
+    rest = [index + 1 for index in lacking if index >= len(prompts)]
+    if rest:
+        items = f"items {rest[0]} to {rest[-1]} have" if len(rest) > 1 else f"item {rest[0]} has"
+        message = f"{items} no prompt: {len(prompts)} prompts for {jobs} items"
+        faults.append(Fault(("params", "prompts"), message, hint))
     return faults
 
 
-def own_file(path: YamlPath, name: str, setting: Setting, kinds: frozenset[Kind]) -> Source:
-    """A file that an entry names, checked for its kind.
-
-    Raises:
-        LookupError: it cannot be read, or is of the wrong kind.
-    """
-    source = setting.read(name).source
-    if source.kind not in kinds:
-        wanted = " or ".join(sorted(kind.value for kind in kinds))
-        raise LookupError(f"{name} is {_article(source.kind)}, and this needs {wanted}")
-    return source
-
-
-def _article(kind: Kind) -> str:
-    return "an image" if kind is Kind.IMAGE else "a video"
+def _lacks_prompt(step: ModelFields, index: int, setting: Setting) -> bool:
+    entry = entry_of(step, index)
+    card = card_of(step, entry, setting)
+    needed = card.prompt is not None and card.prompt_required and not undescribed(card)
+    return needed and not (prompt_of(step, entry, setting) or "").strip()

@@ -9,7 +9,7 @@ from ai_content_pipeline.artifacts import Artifact, Kind, Role
 from ai_content_pipeline.jobs import JobRequest, Task
 from ai_content_pipeline.steps import requests
 from ai_content_pipeline.steps.fields import ModelFields
-from ai_content_pipeline.steps.protocol import Fault, Faults, Input, Item, Setting, check_count
+from ai_content_pipeline.steps.protocol import Fault, Faults, Input, Item, Setting, YamlPath, check_count
 
 
 class TextToImage(ModelFields):
@@ -34,7 +34,8 @@ class TextToImage(ModelFields):
             card = requests.card_of(self, entry, setting)
             params = requests.params_of(self, entry, card)
             outputs = 1 if job in given else requests.outputs_of(params, card)
-            check_count(len(items) + outputs, ("params",))
+            counted: YamlPath = ("params", card.count) if card.count else ("params",)
+            check_count(len(items) + outputs, counted)
             for output in range(outputs):
                 label = f"{setting.name}_{len(items) + 1}"
                 makes = requests.made(f"{setting.name}/{label}", card, self.task, params, {})
@@ -57,12 +58,19 @@ class TextToImage(ModelFields):
                     faults.append(Fault(path, f"text_to_image takes no {key!r} picture", "remove it"))
             if entry.file is None:
                 continue
-            path = ("params", "prompts", job, "file")
-            try:
-                source = requests.own_file(path, entry.file, setting, frozenset({Kind.IMAGE}))
-            except LookupError as error:
-                faults.append(Fault(path, str(error.args[0])))
-            else:
-                assert isinstance(source, Artifact)
+            source = self._read(entry.file, ("params", "prompts", job, "file"), setting, faults)
+            if source is not None:
                 given[job] = source
         return given
+
+    @staticmethod
+    def _read(name: str, path: YamlPath, setting: Setting, faults: list[Fault]) -> Artifact | None:
+        try:
+            source = setting.read(name).source
+        except LookupError as error:
+            faults.append(Fault(path, str(error.args[0])))
+            return None
+        if isinstance(source, Artifact) and source.kind is Kind.IMAGE:
+            return source
+        faults.append(Fault(path, f"{name} is a video, and this step makes pictures", "give it a picture"))
+        return None

@@ -1,0 +1,140 @@
+"""What a model's card says of the pictures it takes, against what its requests are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ai_content_pipeline.artifacts import Artifact, Kind, Pending, Role, Source
+from ai_content_pipeline.catalog import Card
+from ai_content_pipeline.steps.protocol import Fault, YamlPath
+
+Sources = Mapping[Role, tuple[Source, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The files of one request: `who` is its item's address, `paths` where the file says each role's,
+    `names` what people call them."""
+
+    who: str
+    card: Card
+    sources: Sources
+    paths: Mapping[Role, YamlPath]
+    names: Mapping[Role, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Misfit:
+    """`same` tells misfits apart that are one mistake, made for several items."""
+
+    path: YamlPath
+    same: tuple[object, ...]
+    message: str
+    hint: str
+
+
+def undescribed(card: Card) -> bool:
+    """True for an endpoint without a card, of which no field is known."""
+    return ":" in card.key
+
+
+def check_roles(requests: Iterable[Given]) -> list[Fault]:
+    """Every file that a model does not take, lacks or finds too small; one fault for each mistake,
+    however many items it meets."""
+    found: dict[tuple[object, ...], list[_Misfit]] = {}
+    for given in requests:
+        for misfit in _misfits(given):
+            found.setdefault((misfit.path, *misfit.same), []).append(misfit)
+    return [_fault(misfits) for misfits in found.values()]
+
+
+def _fault(misfits: list[_Misfit]) -> Fault:
+    first, more = misfits[0], len(misfits) - 1
+    others = f" (the same for {more} more item{'s' if more > 1 else ''})" if more else ""
+    return Fault(first.path, first.message + others, first.hint)
+
+
+def _misfits(given: Given) -> Iterator[_Misfit]:
+    title, roles = given.card.title, given.card.roles
+    for role, files in given.sources.items():
+        path, field = given.paths[role], roles.get(role)
+        if field is None:
+            yield _not_taken(given, role, path)
+            continue
+        for file in files:
+            if file.kind is not field.takes:
+                name = _name(file, given.names[role])
+                message = f"{title} takes {_a(field.takes)} as its {role.value}, and {name} is none"
+                yield _Misfit(path, ("kind", role, title), message, f"give it {_a(field.takes)}")
+            else:
+                yield from _too_small(given, role, path, file)
+        for other in field.excludes:
+            if given.sources.get(other):
+                message = f"{title} takes either {_a(role)} picture or {_a(other)} picture, not both"
+                yield _Misfit(path, ("both", frozenset((role, other))), message, "remove one of them")
+    yield from _missing(given)
+    yield from _too_many(given)
+
+
+def _not_taken(given: Given, role: Role, path: YamlPath) -> _Misfit:
+    card = given.card
+    if undescribed(card):
+        message = (
+            f"nobody described {card.key}, so it is not known which field takes its {role.value} picture"
+        )
+        hint = "use a model of the catalogue, or send a URL: 'model_params: {image_url: \"https://…\"}'"
+    else:
+        takes = " and ".join(_a(one) for one in card.roles)
+        message = f"{card.title} takes no {role.value} picture"
+        hint = f"remove it (it takes {takes} picture), or use another model" if takes else "use another model"
+    return _Misfit(path, ("role", role, card.key), message, hint)
+
+
+def _too_small(given: Given, role: Role, path: YamlPath, file: Source) -> Iterator[_Misfit]:
+    least = given.card.roles[role].min_side
+    size = file.info if isinstance(file, Artifact) else file
+    if least is None or size.width is None or size.height is None or min(size.width, size.height) >= least:
+        return
+    message = (
+        f"{_name(file, given.names[role])} is {size.width}x{size.height} pixels, too small for"
+        f" {given.card.title}, which needs at least {least} on each side"
+    )
+    hint = (
+        "make the picture it comes from larger, as with 'resolution: \"2K\"', or cut it into fewer tiles"
+        if isinstance(file, Pending)
+        else "use a larger picture"
+    )
+    yield _Misfit(path, ("small", role, given.card.key, isinstance(file, Pending)), message, hint)
+
+
+def _missing(given: Given) -> Iterator[_Misfit]:
+    for role, field in given.card.roles.items():
+        if field.required and not given.sources.get(role):
+            anywhere = next(iter(given.paths.values()), ("input",))
+            message = f"{given.card.title} needs {_a(role)} picture, and {given.who} has none"
+            hint = f"write 'input: {{{role.value}: …}}', or '{role.value}' in its entry of 'prompts'"
+            yield _Misfit(anywhere, ("missing", role, given.card.key), message, hint)
+
+
+def _too_many(given: Given) -> Iterator[_Misfit]:
+    """Roles that share a field share its room."""
+    for name in {field.name for role, field in given.card.roles.items() if given.sources.get(role)}:
+        sharing = [role for role, field in given.card.roles.items() if field.name == name]
+        field = given.card.roles[sharing[0]]
+        count = sum(len(given.sources.get(role, ())) for role in sharing)
+        most = field.max_items if field.many else 1
+        if most is not None and count > most:
+            role = next(role for role in sharing if given.sources.get(role))
+            message = f"{given.card.title} takes at most {most} pictures as {role.value}, not {count}"
+            yield _Misfit(given.paths[role], ("many", name, given.card.key), message, "remove some")
+
+
+def _name(file: Source, label: str) -> str:
+    if isinstance(file, Artifact):
+        return f"your {'picture' if file.kind is Kind.IMAGE else 'video'} {label!r}"
+    return f"the {file.frame.value.replace('_', ' ')} of {file.address}" if file.frame else file.address
+
+
+def _a(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
