@@ -250,6 +250,10 @@ class _Expander:
             if name in self.broken:
                 raise _Unresolved
             inputs = [_as_input(item) for item in self.done[name].items]
+            if self._brings_its_own(step) and not any(
+                i.source.kind in step.verbs.takes[first] for i in inputs
+            ):
+                return {}
             self._check_kinds(
                 step, first, inputs, (), f"write 'input:' with the step it works on, not {name!r}"
             )
