@@ -144,14 +144,13 @@ class _Video:
     def is_cut_short(self, end: Fraction) -> bool:
         """Whether the last picture ends (at `end` seconds) well before the file says.
 
-        A file that lists its frames (MP4) reports a missing one by itself, and may hide some with an
-        edit list. The others promise only the length of their longest stream, sound included.
+        The file's own length is taken where it is the shorter: an edit list may hide part of a stream.
+        With several streams it is that of the longest, sound included, hence the slack.
         """
-        if self.stream.frames:
-            return False
         alone = len(self.container.streams) == 1
         slack = 2 / self.fps if alone and self.fps else Fraction(1)
-        return end + slack < self.declared_seconds
+        whole = Fraction(self.container.duration or 0, av.time_base)
+        return end + slack < (min(self.declared_seconds, whole) if whole else self.declared_seconds)
 
     def frames(self) -> Iterator[VideoFrame]:
         """Every picture in display order; a damaged one raises BadMedia."""

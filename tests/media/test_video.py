@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
@@ -334,3 +335,17 @@ def test_external_references_are_not_followed(clip: Path) -> None:
     clip.with_name("alias.mp4").write_bytes(external)
     assert verify_video(clip.with_name("alias.mp4")).width == 96
     assert ImageStat.Stat(frame(clip.with_name("alias.mp4"), Frame.FIRST)).mean[0] > 30
+
+
+@pytest.mark.parametrize("share", [0.3, 0.41, 0.45, 0.5, 0.7])
+def test_a_clip_cut_at_any_place_is_not_sound(tmp_path, share):
+    """A download that ended early is refused wherever it ended, also inside the second packet."""
+    rng = random.Random(5)
+    frames = [Image.frombytes("RGB", (128, 96), rng.randbytes(128 * 96 * 3)) for _ in range(8)]
+    whole = tmp_path / "whole.mp4"
+    encode_video(frames, whole, fps=8)
+    verify_video(whole)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * share)])
+    with pytest.raises(BadMedia):
+        verify_video(cut)
