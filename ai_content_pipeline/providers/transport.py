@@ -1,0 +1,264 @@
+"""The HTTP transport under both vendors' clients: what is paid is sent once, and keys stay at home.
+
+The official clients are given it in place of their own. fal's resends a submit up to ten times when the
+connection drops; Replicate's switches every timeout off. Whatever they do, here
+
+* a submit (`VendorTransport.submit`) is one POST, and its outcome is one of three: accepted, surely not
+  accepted (`NotAccepted`), or unknown (`OutcomeUnknown`);
+* every wait is finite;
+* only the vendor's own hosts, or the user's override, are ever spoken to.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from time import monotonic
+
+import httpx
+
+from ai_content_pipeline.errors import (
+    AicpError,
+    ConfigurationError,
+    NotAccepted,
+    OutcomeUnknown,
+    ProviderUnavailable,
+)
+from ai_content_pipeline.jobs import Json
+from ai_content_pipeline.media.hosts import origin_of
+from ai_content_pipeline.providers.acceptance import KEY_REFUSED, acceptance, key_refused
+from ai_content_pipeline.providers.answers import body_of, clean, explained, http_date, retry_after
+
+#: One connection for each of the threads that a run may have.
+_CONNECTIONS = 128
+_MAX_ANSWER = 256 * 1024**2  # bytes; results may be inside, as data: URIs
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds after which a wait ends, whatever the client asks for; `whole` is for one answer."""
+
+    connect: float = 10.0
+    read: float = 120.0  # long, because giving up on a submit leaves it in doubt
+    write: float = 60.0
+    pool: float = 60.0
+    whole: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the vendor's last answer said beside its body. `ahead`: its clock less ours."""
+
+    request_id: str | None = None
+    billable_units: str | None = None
+    retry_after: float | None = None  # seconds
+    limits: Mapping[str, str] | None = None  # the ratelimit-* headers
+    ahead: timedelta | None = None
+
+
+@dataclass(slots=True)
+class _Attempt:
+    sent: bool = False
+    accepted: dict[str, Json] | None = None
+
+
+class VendorTransport(httpx.BaseTransport):
+    """Shared by all threads of a provider. `hosts` are the vendor's own; an `override` takes their place.
+
+    `inner` stands in for the network in tests.
+    """
+
+    def __init__(
+        self,
+        vendor: str,
+        secret: str,
+        hosts: tuple[str, ...],
+        override: str | None = None,
+        patience: Patience | None = None,
+        inner: httpx.BaseTransport | None = None,
+    ) -> None:
+        _hush()
+        self.seen = Seen()
+        self._vendor = vendor
+        self._secrets = [part for part in (secret, *secret.split(":")) if len(part) > 7]
+        origins = {override} if override else {f"https://{host}" for host in hosts}
+        self._origins = frozenset(origin_of(httpx.URL(origin)) for origin in origins)
+        self._patience = patience or Patience()
+        self._local = threading.local()
+        certificates = _certificates()
+        kept = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        fresh = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0)
+        self._pool = inner or httpx.HTTPTransport(verify=certificates, limits=kept)
+        # A kept connection that the vendor is just closing would leave a submit in doubt for nothing.
+        self._fresh = inner or httpx.HTTPTransport(verify=certificates, limits=fresh)
+
+    def __repr__(self) -> str:
+        return f"VendorTransport({self._vendor!r})"
+
+    def close(self) -> None:
+        self._pool.close()
+        self._fresh.close()
+
+    def submit(self, call: Callable[[], object]) -> dict[str, Json]:
+        """The vendor's acceptance, after `call` made a client send its one POST.
+
+        What the client makes of the answer does not matter: both raise on an accepted job whose answer
+        holds a word that they do not know, and its id would be lost.
+
+        Raises:
+            NotAccepted: surely no job was created.
+            OutcomeUnknown: one may have been.
+        """
+        attempt = self._local.attempt = _Attempt()
+        try:
+            call()
+        except (NotAccepted, OutcomeUnknown):
+            raise
+        except AicpError as error:
+            raise NotAccepted(error) from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if not attempt.sent:
+                raise NotAccepted(
+                    AicpError(f"the request cannot be sent as JSON: {clean(str(error))}")
+                ) from error
+        finally:
+            self._local.attempt = None
+        if attempt.accepted is None:
+            raise OutcomeUnknown(f"{self._vendor} was sent something, but no acceptance came")
+        return attempt.accepted
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._guard(request.url)
+        self._bound(request)
+        attempt: _Attempt | None = getattr(self._local, "attempt", None)
+        if attempt is not None:
+            return self._send_once(request, attempt)
+        try:
+            return self._whole(self._pool.handle_request(request))
+        except httpx.HTTPError as error:
+            # Not an httpx error any more, so that no client sends it again by itself: the caller does.
+            raise ProviderUnavailable(f"{self._vendor} does not answer ({_name(error)})") from error
+
+    def trusts(self, url: str) -> bool:
+        """Whether a credential may be sent to `url`."""
+        try:
+            return origin_of(httpx.URL(url)) in self._origins
+        except (httpx.InvalidURL, ValueError):
+            return False
+
+    def said(self, response: httpx.Response) -> str:
+        """What an error answer says, safe to show."""
+        return self.words(explained(body_of(response))) or f"it answers {response.status_code}"
+
+    def words(self, text: str) -> str:
+        """A vendor's text, safe to show: one line, and without the key if it is echoed."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        return clean(text)
+
+    def checked(self, response: httpx.Response) -> httpx.Response:
+        """A free request's answer, if it is a good one.
+
+        Raises:
+            ConfigurationError: the key or the account was refused.
+            ProviderUnavailable: any other answer that is not 2xx.
+        """
+        if response.status_code in KEY_REFUSED:
+            raise key_refused(self._vendor, self.said(response))
+        if not response.is_success:
+            raise ProviderUnavailable(f"{self._vendor}: {self.said(response)} ({response.status_code})")
+        return response
+
+    # -- the one POST ----------------------------------------------------------------------------------
+
+    def _send_once(self, request: httpx.Request, attempt: _Attempt) -> httpx.Response:
+        if attempt.sent:
+            raise OutcomeUnknown(f"{self._vendor}'s client tried to send a request twice")
+        attempt.sent = True
+        try:
+            response = self._whole(self._fresh.handle_request(request))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            # No connection, no TLS or no place in the pool: no byte of the request left.
+            unreachable = ProviderUnavailable(f"{self._vendor} cannot be reached ({_name(error)})")
+            raise NotAccepted(unreachable, temporary=True) from error
+        except httpx.HTTPError as error:
+            # Timeouts and drops while writing or reading: the whole request may have arrived. An answer
+            # that breaks off (or breaks HTTP) comes from someone who read it.
+            raise OutcomeUnknown(
+                f"{self._vendor}: the connection failed after the request was sent ({_name(error)})"
+            ) from error
+        attempt.accepted = acceptance(self._vendor, response, self.said(response))
+        return response
+
+    # -- every request ---------------------------------------------------------------------------------
+
+    def _guard(self, url: httpx.URL) -> None:
+        if origin_of(url) not in self._origins:
+            raise ConfigurationError(
+                f"{url.scheme}://{url.host} is not {self._vendor}'s, so your key is not sent there",
+                hint="a job that was sent elsewhere (to a sandbox) is collected with the same settings",
+            )
+
+    def _bound(self, request: httpx.Request) -> None:
+        """No wait without an end, also where the client asks for none."""
+        asked = request.extensions.get("timeout", {})
+        ours = {name: getattr(self._patience, name) for name in ("connect", "read", "write", "pool")}
+        request.extensions["timeout"] = {
+            name: limit if asked.get(name) is None else min(limit, asked[name])
+            for name, limit in ours.items()
+        }
+
+    def _whole(self, response: httpx.Response) -> httpx.Response:
+        """The answer with its body, read within `patience.whole` seconds."""
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        until = monotonic() + self._patience.whole
+        try:
+            body = b"".join(_within(response.stream, until))
+        finally:
+            response.close()
+        whole = httpx.Response(
+            response.status_code, headers=response.headers, content=body, extensions=response.extensions
+        )
+        self._note(whole)
+        return whole
+
+    def _note(self, response: httpx.Response) -> None:
+        headers, ahead = response.headers, self.seen.ahead
+        if date := http_date(headers.get("date")):
+            ahead = date - datetime.now(UTC)
+        self.seen = Seen(
+            request_id=headers.get("x-fal-request-id") or headers.get("x-request-id"),
+            billable_units=headers.get("x-fal-billable-units"),
+            retry_after=retry_after(response),
+            limits={name: value for name, value in headers.items() if name.startswith("ratelimit-")},
+            ahead=ahead,
+        )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _within(stream: httpx.SyncByteStream, until: float) -> Iterator[bytes]:
+    size = 0
+    for piece in stream:
+        size += len(piece)
+        if size > _MAX_ANSWER or monotonic() > until:
+            raise httpx.ReadTimeout("the answer does not end")
+        yield piece
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
+
+
+def _hush() -> None:
+    """Their INFO and DEBUG lines show whole URLs, and some URLs are secrets (signed uploads)."""
+    for name in ("httpx", "httpcore", "fal_client"):
+        logging.getLogger(name).setLevel(logging.WARNING)
