@@ -14,6 +14,7 @@ from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.clock import Clock, SystemClock
 from ai_content_pipeline.generation.door import Door
 from ai_content_pipeline.generation.fetch import Fetcher
+from ai_content_pipeline.generation.limits import Gates
 from ai_content_pipeline.generation.owners import Owners
 from ai_content_pipeline.generation.reconcile import Reconciler
 from ai_content_pipeline.generation.sqlite import SqliteStore
@@ -40,8 +41,12 @@ class Workshop:
     stills: Stills = field(default_factory=Stills)
     stopping: threading.Event = field(default_factory=threading.Event)
     detached: threading.Event = field(default_factory=threading.Event)
+    _gates: Gates = field(init=False)
     _providers: dict[str, Provider] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._gates = Gates(self.environ, self.clock, self.stopping)
 
     @property
     def local(self) -> LocalRunner:
@@ -78,6 +83,7 @@ class Workshop:
             fetcher=fetcher,
             reconciler=Reconciler(self.store, self.clock, self.detached, grace),
             caps=tuple(caps),
+            gate=self._gates,
             stopping=self.stopping,
             detached=self.detached,
         )

@@ -28,8 +28,9 @@ from ai_content_pipeline.errors import (
 )
 from ai_content_pipeline.generation import keys, orders, outcomes
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
-from ai_content_pipeline.generation.clock import Clock
+from ai_content_pipeline.generation.clock import Clock, SystemClock
 from ai_content_pipeline.generation.fetch import Deleted, Fetcher
+from ai_content_pipeline.generation.limits import Gate, Limit
 from ai_content_pipeline.generation.locks import NamedLocks
 from ai_content_pipeline.generation.orders import Made, Order
 from ai_content_pipeline.generation.owners import Owners
@@ -90,6 +91,9 @@ class Door:
     fetcher: Fetcher
     reconciler: Reconciler
     caps: tuple[Cap, ...] = ()
+    gate: Callable[[str], Gate] = field(
+        default=lambda provider: Gate(Limit(), SystemClock(), threading.Event())
+    )
     stopping: threading.Event = field(default_factory=threading.Event)
     detached: threading.Event = field(default_factory=threading.Event)
     _locks: NamedLocks = field(default_factory=NamedLocks)
@@ -125,7 +129,8 @@ class Door:
         if job is not None:
             job = self._conclude(self._second_chance(job), watch)
         if job is None or claimable(job):
-            job = self._conclude(self._submit(order, key), watch)
+            with self.gate(order.request.model.provider).slot():
+                job = self._conclude(self._submit(order, key), watch)
         if job.state is State.DONE:
             return job
         # Nothing was, or will be, billed for these two: they are sent again after a pause.
@@ -151,6 +156,7 @@ class Door:
         provider = self.provider(order.request.model.provider)
         seed = self._seed(order.request, key)
         wire = provider.wire(order.request, self._uploads(provider, order.request), seed)
+        self.gate(provider.name).wait_for_turn()
         if self.stopping.is_set():
             raise Interrupted("not started")
         me = self.owners.me
