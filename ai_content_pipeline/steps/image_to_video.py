@@ -44,8 +44,9 @@ class ImageToVideo(ModelFields):
             items.append(item)
             if item.given is None:
                 requested.append(given)
-        footage = tuple(item.index for item in items if item.given)
-        faults += requests.check_prompts(self, count, setting, footage)
+        footage = {item.index for item in items if item.given}
+        unread = {int(fault.path[2]) for fault in faults}  # whether these need a prompt, nobody knows
+        faults += requests.check_prompts(self, count, setting, footage | unread)
         if not faults:
             faults += check_roles(requested)
         if faults:

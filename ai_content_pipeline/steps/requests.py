@@ -5,7 +5,7 @@ Precedence: step < entry. A card's defaults are used to price and explain, and a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 
 from ai_content_pipeline import catalog
 from ai_content_pipeline.artifacts import Pending, Role, Source
@@ -150,7 +150,9 @@ def _near_miss(key: str) -> str | None:
     return next(iter(get_close_matches(plain, (*EXCLUSION_LIST, "seed"), n=1, cutoff=_NEAR)), None)
 
 
-def check_prompts(step: ModelFields, jobs: int, setting: Setting, given: Sequence[int] = ()) -> list[Fault]:
+def check_prompts(
+    step: ModelFields, jobs: int, setting: Setting, given: Set[int] = frozenset()
+) -> list[Fault]:
     """Too many prompts, or a job without one. Jobs in `given` have their result already."""
     prompts = step.params.prompts or ()
     if len(prompts) > jobs:

@@ -57,6 +57,7 @@ def _fault(misfits: list[_Misfit]) -> Fault:
 
 def _misfits(given: Given) -> Iterator[_Misfit]:
     title, roles = given.card.title, given.card.roles
+    pairs: set[frozenset[Role]] = set()
     for role, files in given.sources.items():
         path, field = given.paths[role], roles.get(role)
         if field is None:
@@ -70,7 +71,8 @@ def _misfits(given: Given) -> Iterator[_Misfit]:
             else:
                 yield from _too_small(given, role, path, file)
         for other in field.excludes:
-            if given.sources.get(other):
+            if given.sources.get(other) and frozenset((role, other)) not in pairs:
+                pairs.add(frozenset((role, other)))
                 message = f"{title} takes either {_a(role)} picture or {_a(other)} picture, not both"
                 yield _Misfit(path, ("both", frozenset((role, other))), message, "remove one of them")
     yield from _missing(given)

@@ -25,7 +25,8 @@ class TextToImage(ModelFields):
         jobs = len(self.params.prompts or (None,))
         faults: list[Fault] = []
         given = self._given(jobs, setting, faults)
-        faults += requests.check_prompts(self, jobs, setting, given=tuple(given))
+        filled = {job for job in range(jobs) if requests.entry_of(self, job).file is not None}
+        faults += requests.check_prompts(self, jobs, setting, filled)
         if faults:
             raise Faults(faults)
         items: list[Item] = []
