@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
+from ai_content_pipeline.engine import events
 from ai_content_pipeline.engine.results import ItemState
 from ai_content_pipeline.jobs import WireRequest
 from ai_content_pipeline.providers.fake import Act
@@ -28,15 +28,6 @@ _PROMPTS = 'prompts: ["one", "two", "three", "four"]'
 
 def chain(params: str, grid: str = "2x2") -> str:
     return _CHAIN.format(params=params, grid=grid)
-
-
-def clips_take(seconds: Callable[[str], float]) -> Callable[[WireRequest], Act]:
-    """Every clip takes as long as its prompt says; the storyboard is there at once."""
-
-    def script(wire: WireRequest) -> Act:
-        return Act(seconds(str(wire.payload["prompt"])) if "video" in wire.endpoint else 0.0)
-
-    return script
 
 
 class Meeting:
@@ -129,14 +120,22 @@ def test_error_handling_parallel(studio):
 
 def test_results_ordered_correctly(studio):
     """Results keep item order when the clips finish in the reverse order."""
-    latency = {"one": 0.6, "two": 0.4, "three": 0.2, "four": 0.0}
-    studio.vendor.script = clips_take(lambda prompt: latency[prompt])
-    result = studio.run(chain(f"parallel: true, {_PROMPTS}"))
-    finished = [
-        event.result.label
-        for event in studio.events
-        if getattr(getattr(event, "result", None), "step", None) == "clips"
-    ]
+    ended = {f"scene_{n}": threading.Event() for n in (1, 2, 3, 4)}
+    waits_for = {"one": "scene_2", "two": "scene_3", "three": "scene_4"}
+
+    def script(wire: WireRequest) -> Act:
+        if after := waits_for.get(str(wire.payload["prompt"])):
+            assert ended[after].wait(timeout=30)
+        return Act()
+
+    def emit(event: events.Event) -> None:
+        if isinstance(event, events.ItemEnded) and event.result.step == "clips":
+            studio.events.append(event)
+            ended[event.result.label].set()
+
+    studio.vendor.script = script
+    result = studio.run(chain(f"parallel: true, {_PROMPTS}"), emit=emit)
+    finished = [event.result.label for event in studio.events]
     assert finished == ["scene_4", "scene_3", "scene_2", "scene_1"]
     assert [item.label for item in result.step("clips").items] == ["scene_1", "scene_2", "scene_3", "scene_4"]
     assert [path.name for path in result.step("clips").outputs] == [f"scene_{n}.mp4" for n in (1, 2, 3, 4)]
