@@ -1,0 +1,61 @@
+"""The end of a run, told to people: what there is, what it cost, what failed, how to go on."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from ai_content_pipeline.cli.error_view import ways_out
+from ai_content_pipeline.cli.progress import count, reason
+from ai_content_pipeline.cli.text import Line, one_line, reported
+from ai_content_pipeline.engine.results import ItemState, RunResult
+from ai_content_pipeline.report.words import STATES, duration, run_state, spent
+
+_MANY = 20
+_TONES = {"good": "bold green", "warn": "bold yellow", "bad": "bold red"}
+
+
+def summary_lines(result: RunResult, page: Path, folder: Path) -> Iterator[Line]:
+    """`page` is the report; paths are shown relative to `folder` where that is shorter."""
+    words, tone = run_state(result.exit_code)
+    counts = Counter(item.state for item in result.items)
+    parts = [f"{counts[state]:,} {word}" for state, (word, _) in STATES.items() if counts[state]]
+    draft = " (draft)" if result.draft else ""
+    yield (f"{words}{draft}", _TONES[tone]), (f": {', '.join(parts)} in {duration(result.seconds)}", "")
+    if result.collected:
+        yield _row("fetched", f"{count(len(result.collected), 'result')} of earlier runs")
+    yield _row("spent", spent(result))
+    yield _row("files", _near(result.output_dir, folder))
+    yield _row("report", _near(page, folder))
+    for note in result.notes:
+        yield ("  note    ", "yellow"), (reported(note), "")
+    yield from failure_lines(result)
+
+
+def failure_lines(result: RunResult) -> Iterator[Line]:
+    """Each failure with its reason and what redoes it; then the command that goes on."""
+    failed = [item for item in result.items if item.state in (ItemState.FAILED, ItemState.IN_DOUBT)]
+    for item in failed[:_MANY]:
+        name, word = one_line(item.address), STATES[item.state][0]
+        yield (name, "bold"), (f"  {word}: ", "red"), (reason(item), "")
+        if item.error is not None:
+            yield from ways_out(item.error.hint, item.error.retry_with)
+    if len(failed) > _MANY:
+        yield ((f"… and {len(failed) - _MANY:,} more, all in the report", ""),)
+    if result.resume_with:
+        yield ("to go on: ", "bold"), (one_line(result.resume_with), "")
+
+
+def _row(name: str, value: str) -> Line:
+    return (f"  {name:<8}", "dim"), (one_line(value), "")
+
+
+def _near(path: Path, folder: Path) -> str:
+    absolute = str(path)
+    try:
+        relative = os.path.relpath(path, folder)
+    except ValueError:  # another drive
+        return absolute
+    return min(relative, absolute, key=len)
