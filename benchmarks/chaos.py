@@ -38,22 +38,24 @@ steps:
 """
 #: The program, with a store that kills the process at its n-th change of state.
 _CHILD = """
-import os, signal, sys
+import os, signal, sys, threading
 from ai_content_pipeline.generation.sqlite import SqliteStore
 from ai_content_pipeline.engine import workshop
 from ai_content_pipeline.cli.app import run_app
 CHANGES = ("begin", "claim", "submitted", "finished", "done", "deliver", "end", "uploaded", "local_done")
-left = int(sys.argv.pop(1))
-before = sys.argv.pop(1) == "before"
+left, before = int(sys.argv.pop(1)), sys.argv.pop(1) == "before"
+counting = threading.Lock()
 def wrapped(name):
     original = getattr(SqliteStore, name)
     def call(self, *arguments, **options):
         global left
-        left -= 1
-        if left == 0 and before:
+        with counting:
+            left -= 1
+            mine = left == 0
+        if mine and before:
             os.kill(os.getpid(), signal.SIGKILL)
         result = original(self, *arguments, **options)
-        if left == 0:
+        if mine:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
     return call
@@ -219,9 +221,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as work, Sandbox(settings, child=True) as sandbox:
         chaos = Chaos(sandbox, Path(work))
         for number in range(1, options.changes + 1):
-            if not all(
-                [chaos.at_state_change(number, before=True), chaos.at_state_change(number, before=False)]
-            ):
+            killed = [chaos.at_state_change(number, before=first) for first in (True, False)]
+            if not any(killed):
                 break
             print(f"\rstate change {number}: {chaos.tally}", end="", file=sys.stderr)
         print(file=sys.stderr)

@@ -1,7 +1,8 @@
-"""Projects whose vendors are the sandbox: real provider classes, real journal, real files, counted charges."""
+"""Projects whose vendors are the sandbox: real provider classes, journal and files, and counted charges."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
@@ -14,10 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -25,7 +27,6 @@ from ai_content_pipeline.engine import events
 from ai_content_pipeline.engine.results import ItemError, RunResult
 from ai_content_pipeline.engine.run import RunOptions, run
 from ai_content_pipeline.engine.workshop import Workshop, open_workshop
-from ai_content_pipeline.generation.clock import Clock
 from ai_content_pipeline.generation.store import Job, State
 from ai_content_pipeline.pipeline.expansion import expand
 from ai_content_pipeline.pipeline.load import load_pipeline
@@ -47,16 +48,25 @@ QUICK = Settings(
     fal_key=f"canary-id:{CANARY}",
     replicate_token=f"r8_{CANARY}",
 )
+#: The keys' secret part, as it may come out: itself, and in the middle of something in base64.
+SECRETS = (
+    CANARY.encode(),
+    quote(CANARY, safe="").encode(),
+    *(base64.b64encode(b"x" * shift + CANARY.encode())[4:-4] for shift in range(3)),
+)
 MODELS = {"fal": "nano_banana_pro", "replicate": "nano_banana_pro_replicate"}
 
 
 class SwiftClock:
-    """The real time of day; waits, and the steady clock with them, pass fifty times as quickly."""
+    """The real time of day, `ahead`; waits, and the steady clock with them, pass fifty times as quickly."""
 
     SPEED = 50.0
 
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.ahead
 
     def monotonic(self) -> float:
         return time.monotonic() * self.SPEED
@@ -92,13 +102,14 @@ class Account:
 
     root: Path
     sandbox: Sandbox
-    extra: dict[str, str] = field(default_factory=lambda: {"AICP_RECONCILE_GRACE": "0.2"})
+    extra: dict[str, str] = field(default_factory=dict)
     events: list[events.Event] = field(default_factory=list)
-    clock: Clock = field(default_factory=SwiftClock)
+    said: list[Said] = field(default_factory=list)
+    clock: SwiftClock = field(default_factory=SwiftClock)
 
     @property
     def environ(self) -> Mapping[str, str]:
-        return self.sandbox.environ() | self.extra
+        return self.sandbox.environ() | {"AICP_RECONCILE_GRACE": "15"} | self.extra
 
     def write(self, text: str, name: str = "pipeline.yaml") -> Path:
         path = self.root / name
@@ -146,7 +157,8 @@ class Account:
             for name, value in {**self.environ, "CI": "1"}.items():
                 patch.setenv(name, value)
             code = run_app(words)
-        return Said(code, out.getvalue(), err.getvalue())
+        self.said.append(Said(code, out.getvalue(), err.getvalue()))
+        return self.said[-1]
 
     def chain(self, *words: str, file: str = "pipeline.yaml") -> Said:
         """`run-chain` of a file that was written, with consent."""
@@ -159,7 +171,7 @@ class Account:
         return subprocess.Popen(
             [sys.executable, *program, *words],
             cwd=self.root,
-            env={**os.environ, **self.environ, "CI": "1"},
+            env={**os.environ, **self.environ, "CI": "1", "AICP_RECONCILE_GRACE": "0.4"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -183,7 +195,8 @@ class Account:
         """A pipeline of one picture a prompt; `step` and `top` are further lines of YAML."""
         lines = "".join(f'        - "{prompt}"\n' for prompt in prompts)
         return (
-            f"name: pics\n{top}\nsteps:\n  - name: pics\n    type: text_to_image\n    model: {MODELS[vendor]}\n"
+            f"name: pics\n{top}\n"
+            f"steps:\n  - name: pics\n    type: text_to_image\n    model: {MODELS[vendor]}\n"
             f"{step}    params:\n      parallel: true\n      max_workers: {workers}\n      prompts:\n{lines}"
         )
 
@@ -191,6 +204,20 @@ class Account:
     def faults(result: RunResult) -> list[ItemError]:
         """What went wrong with the items of a run, in order."""
         return [item.error for step in result.steps for item in step.items if item.error is not None]
+
+    @staticmethod
+    def hours(count: float) -> timedelta:
+        return timedelta(hours=count)
+
+    def pass_time(self, seconds: float) -> None:
+        """Here and at the vendors."""
+        self.sandbox.advance(seconds)
+        self.clock.ahead += timedelta(seconds=seconds)
+
+    @property
+    def report(self) -> str:
+        """What the newest report says, hints included."""
+        return (self.root / "output" / "pics" / "report.json").read_text(encoding="utf-8")
 
     @property
     def accepted(self) -> int:
@@ -217,24 +244,33 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(autouse=True)
-def closed_providers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every vendor's client that a test made is closed with it."""
+def hasty_providers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The vendors' own classes, which here wait for an answer no longer than a second and a half."""
+    from ai_content_pipeline.providers.fal import FalProvider
+    from ai_content_pipeline.providers.replicate import ReplicateProvider
+    from ai_content_pipeline.providers.transport import Patience
+
     with contextlib.ExitStack() as made:
 
-        def remembered(factory: Callable[[Surroundings], Any]) -> Callable[[Surroundings], Any]:
-            def make(surroundings: Surroundings) -> Any:
-                provider = factory(surroundings)
+        def hasty(kind: type[FalProvider] | type[ReplicateProvider]) -> Callable[[Surroundings], Any]:
+            def make(surroundings: Surroundings) -> FalProvider | ReplicateProvider:
+                provider = kind(surroundings, Patience(read=1.5, whole=3.0))
                 made.callback(provider.close)
                 return provider
 
             return make
 
-        for name in MODELS:
-            monkeypatch.setitem(PROVIDERS, name, remembered(PROVIDERS[name]))
+        monkeypatch.setitem(PROVIDERS, "fal", hasty(FalProvider))
+        monkeypatch.setitem(PROVIDERS, "replicate", hasty(ReplicateProvider))
         yield
 
 
 @pytest.fixture
-def account(tmp_path: Path, sandbox: Sandbox) -> Account:
+def account(tmp_path: Path, sandbox: Sandbox) -> Iterator[Account]:
+    """A project. Whatever its test did, no key may stand in any of its files or in what was said."""
     (tmp_path / ".aicp").mkdir()
-    return Account(tmp_path, sandbox)
+    account = Account(tmp_path, sandbox)
+    yield account
+    texts = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    texts |= {Path(f"command {number}"): said.text.encode() for number, said in enumerate(account.said)}
+    assert {str(path): form for path, data in texts.items() for form in SECRETS if form in data} == {}
