@@ -5,13 +5,14 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench chaos clean
 
 help:
 	@echo "make demo    draft the demo pipeline: four clips, free, no key needed"
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types, layers"
 	@echo "make bench   speed, as ratios in one run"
+	@echo "make chaos   kill -9 at every state change and 200 random moments; counts charges"
 
 demo: $(READY)
 	@$(BIN)/python -m ai_content_pipeline run-chain input/pipelines/demo.yaml --draft
@@ -38,6 +39,9 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(READY)
+
+chaos: $(READY)
+	$(BIN)/python -m benchmarks.chaos
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

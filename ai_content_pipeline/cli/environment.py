@@ -12,7 +12,15 @@ from ai_content_pipeline.errors import ConfigurationError
 
 #: All that a file may set. Addresses, proxies and loader paths are not among them: a file from
 #: somewhere else must not be able to send a key elsewhere.
-ALLOWED = frozenset(("FAL_KEY", "REPLICATE_API_TOKEN", "AICP_MAX_COST_PER_DAY", "AICP_RECONCILE_GRACE"))
+ALLOWED = frozenset(
+    (
+        "FAL_KEY",
+        "REPLICATE_API_TOKEN",
+        "AICP_MAX_COST_PER_DAY",
+        "AICP_RECONCILE_GRACE",
+        *(f"AICP_{vendor}_{what}" for vendor in ("FAL", "REPLICATE") for what in ("IN_FLIGHT", "PER_MINUTE")),
+    )
+)
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 
