@@ -153,7 +153,7 @@ class VendorTransport(httpx.BaseTransport):
 
     def said(self, response: httpx.Response) -> str:
         """What an error answer says, safe to show."""
-        return self.words(explained(body_of(response))) or f"it answers {response.status_code}"
+        return self.words(explained(body_of(response))) or response.reason_phrase or "without a word"
 
     def words(self, text: str) -> str:
         """A vendor's text, safe to show: one line, and without the key if it is echoed."""
