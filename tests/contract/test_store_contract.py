@@ -517,6 +517,18 @@ def test_an_unfinished_run_is_resumed(journal):
     assert store.begin(run("5"), None) == run("5")
 
 
+def test_a_run_remembers_how_to_go_on_with_it(journal):
+    """The command line of a run is that of its last resume; an unknown run has none."""
+    store = journal.store
+    store.begin(replace(run("1"), command="aicp run-chain a.yaml"), None)
+    assert store.command("1") == "aicp run-chain a.yaml"
+    assert store.begin(replace(run("2"), command="aicp run-chain a.yaml --yes"), None).command.endswith(
+        "--yes"
+    )
+    assert store.command("1") == "aicp run-chain a.yaml --yes"
+    assert store.command("2") is None
+
+
 def test_only_the_same_wish_is_resumed(journal):
     """Another file, another output folder or another redo is another run, and stays so."""
     store = journal.store

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -269,7 +270,7 @@ def test_everybody_is_answered_when_the_journal_closes(path):
 
 def test_a_locked_journal_is_a_typed_error_for_all_who_wait(path, monkeypatch):
     """When a foreign program keeps the file locked, all who wait are told together, not one after another."""
-    monkeypatch.setattr(writer, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(writer, "_BUSY_SECONDS", 0.3)
     opened = Writer(path, [FIRST])
     foreign = sqlite3.connect(path, isolation_level=None)
     foreign.execute("BEGIN EXCLUSIVE")
@@ -279,8 +280,10 @@ def test_a_locked_journal_is_a_typed_error_for_all_who_wait(path, monkeypatch):
             opened.call(lambda db: db.execute("INSERT INTO t VALUES (2)"))
         return str(refused.value)
 
+    begun = time.monotonic()
     with ThreadPoolExecutor(20) as pool:
         assert len(list(pool.map(call, range(20)))) == 20
+    assert time.monotonic() - begun < 10 * 0.3
     foreign.execute("ROLLBACK")
     foreign.close()
     opened.call(lambda db: db.execute("INSERT INTO t VALUES (3)"))
