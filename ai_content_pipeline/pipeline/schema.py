@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 
 from ai_content_pipeline import catalog
+from ai_content_pipeline.catalog import keys as all_keys
 from ai_content_pipeline.pipeline.top import Top
+from ai_content_pipeline.steps.fields import ModelFields
+from ai_content_pipeline.steps.protocol import Step
 from ai_content_pipeline.steps.registry import STEP_TYPES, step_type
 
 #: What the readers accept and pydantic's own schema, made from the parsed form, does not know.
-_ENTRY = {
+_ENTRY = {"anyOf": [{"type": ["string", "null"]}, {"$ref": "#/$defs/Entry"}]}
+_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+_ENV = {
+    "description": "The names of variables that values may use, with their defaults.",
     "anyOf": [
-        {"type": ["string", "null"]},
-        {"$ref": "#/$defs/Entry"},
-    ]
-}
-_INPUT = {
-    "description": 'A step, a slice like "scenes[1:]", an item like scenes/scene_2, a list, roles or files.',
-    "anyOf": [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                role: {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-                for role in ("start", "end", "files")
-            },
-        },
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}},
+        {"type": "null"},
     ],
 }
 
@@ -40,6 +32,7 @@ def json_schema() -> dict[str, Any]:
     branches = [_step(name, definitions) for name in STEP_TYPES]
     top = TypeAdapter(Top).json_schema(ref_template="#/$defs/{model}")
     definitions |= top.pop("$defs", {})
+    top["properties"]["env"] = _ENV
     top["properties"]["max_cost"] = {"type": "number", "minimum": 0}
     top["properties"]["steps"] = {"type": "array", "minItems": 1, "items": _one_of(branches)}
     top["required"] = ["steps"]
@@ -52,13 +45,17 @@ def json_schema() -> dict[str, Any]:
 
 
 def _step(name: str, definitions: dict[str, Any]) -> dict[str, str]:
-    schema = TypeAdapter(step_type(name)).json_schema(ref_template="#/$defs/{model}")
-    definitions |= schema.pop("$defs", {})
+    step = step_type(name)
+    schema = TypeAdapter(step).json_schema(ref_template="#/$defs/{model}")
+    shared = schema.pop("$defs", {})
+    definitions |= {key: value for key, value in shared.items() if key not in ("InputSpec", "Selection")}
     properties = schema["properties"]
     properties["type"] = {"const": name}
-    properties["input"] = _INPUT
-    if "model_params" in properties:
-        properties["model"] = {"type": "string", "examples": list(catalog.keys()), **properties["model"]}
+    properties["params"].pop("default", None)
+    _input(properties, cast(type[Step], step))
+    if issubclass(step, ModelFields):
+        keys = [key for key in all_keys() if step.task in catalog.load(key).tasks]
+        properties["model"] = {**properties["model"], "examples": [*keys, catalog.DRAFT.key]}
         definitions["ModelParams"]["properties"]["prompts"] = {
             "type": "array",
             "items": _ENTRY,
@@ -67,6 +64,19 @@ def _step(name: str, definitions: dict[str, Any]) -> dict[str, str]:
     schema["required"] = [key for key in schema.get("required", ()) if key != "name"]
     definitions[name] = schema
     return {"$ref": f"#/$defs/{name}"}
+
+
+def _input(properties: dict[str, Any], step: type[Step]) -> None:
+    """``input`` in the forms that the step takes."""
+    del properties["input"]
+    if not step.takes:
+        return
+    named = [role.value for role in step.takes if len(step.takes) > 1]
+    form = {"type": "object", "additionalProperties": False, "minProperties": 1}
+    properties["input"] = {
+        "description": 'A step, a slice "scenes[1:]", an item scenes/scene_2, a list of those, or files.',
+        "anyOf": [*_TEXTS["anyOf"], {**form, "properties": dict.fromkeys((*named, "files"), _TEXTS)}],
+    }
 
 
 def _one_of(branches: list[dict[str, str]]) -> dict[str, Any]:

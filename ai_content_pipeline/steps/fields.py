@@ -101,6 +101,8 @@ class Selection(Fields):
             if not found:
                 labels = ", ".join(entry.label for entry in inputs[:8])
                 more = f" and {len(inputs) - 8} more" if len(inputs) > 8 else ""
+                if self.label.endswith((".last_frame", ".first_frame")):
+                    raise LookupError("an input is whole items; write a still as the 'start' of an entry")
                 raise LookupError(f"step {self.step!r} has no item {self.label!r}; it has {labels}{more}")
             return found
         if self.single:
