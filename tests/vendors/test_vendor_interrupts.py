@@ -1,0 +1,134 @@
+"""Stopping: ^C once and twice, with and without cancelling, and `aicp cancel` in time and too late."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ai_content_pipeline.sandbox import actions as do
+
+LONG = do.RunTime(seconds=30.0)
+BOTH = ("fal", "replicate")
+
+
+def until(true: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def begun(account: Any, vendor: str, *words: str, prompts: int = 2) -> subprocess.Popen[str]:
+    """A run in a process of its own, whose jobs have been polled at the vendor."""
+    account.write(account.pictures(vendor, [f"picture {number}" for number in range(prompts)], workers=2))
+    process = account.start("run-chain", "pipeline.yaml", "--yes", "--allow-unpriced", *words)
+    until(lambda: account.sandbox.counts().get(f"{vendor}.status", 0) >= 3, process)
+    return process
+
+
+@pytest.mark.parametrize("vendor", BOTH)
+def test_the_first_interrupt_collects_what_runs(account: Any, vendor: str) -> None:
+    """^C: nothing new starts, the two that run are collected; exit 130 and the command to go on with."""
+    account.script(do.RunTime(seconds=2.0), route=("submit",))
+    process = begun(account, vendor, prompts=4)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert account.accepted == 2
+    assert "aicp run-chain pipeline.yaml" in out + err
+    account.unscript()
+    assert account.chain().code == 0
+    assert account.paid == {f"picture {number}": 1 for number in range(4)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_the_second_interrupt_leaves_it_to_a_later_command(account: Any, number: signal.Signals) -> None:
+    """Twice: gone within seconds with 130; the vendor's jobs are collected by `aicp fetch`, paid once."""
+    account.script(LONG, route=("submit",))
+    process = begun(account, "fal")
+    process.send_signal(number)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, out + err
+    account.sandbox.advance(60)
+    assert account.aicp("fetch").text.count("collected") == 2
+    assert account.chain().code == 0
+    assert account.paid == {"picture 0": 1, "picture 1": 1}
+
+
+def test_an_interrupt_may_cancel_at_the_vendors(account: Any) -> None:
+    """--cancel-on-interrupt: both are stopped there, what the vendor answered is said, nothing is charged."""
+    account.script(LONG, route=("submit",))
+    process = begun(account, "fal", "--cancel-on-interrupt")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert err.count("fal: requested") == 2
+    assert {job.status for job in account.sandbox.jobs()} == {"canceled"}
+    assert account.paid == {}
+
+
+def left_running(account: Any, vendor: str, seconds: float) -> None:
+    """A run that was killed while its one job of `seconds` runs at the vendor."""
+    account.script(do.RunTime(seconds=seconds), route=("submit",))
+    process = begun(account, vendor, prompts=1)
+    process.kill()
+    process.communicate()
+    account.unscript()
+
+
+@pytest.mark.parametrize(
+    ("vendor", "answer"), [("fal", "fal: requested"), ("replicate", "replicate: cancelled")]
+)
+def test_a_cancel_in_time(account: Any, vendor: str, answer: str) -> None:
+    """The vendor stops it; its answer is said, and there is nothing to collect."""
+    left_running(account, vendor, 30.0)
+    said = account.aicp("cancel")
+    assert (said.code, answer in said.text) == (0, True), said.text
+    assert [job.status for job in account.sandbox.jobs()] == ["canceled"]
+    assert account.aicp("fetch").text == "nothing to collect\n"
+    assert account.aicp("cancel").text == "nothing runs\n"
+
+
+@pytest.mark.parametrize("vendor", BOTH)
+def test_a_late_cancel_collects(account: Any, vendor: str) -> None:
+    """It had finished: it is paid, so it is collected, and the same command has it for nothing."""
+    left_running(account, vendor, 5.0)
+    account.sandbox.advance(10)
+    said = account.aicp("cancel")
+    assert (said.code, "too late" in said.text, "collected" in said.text) == (0, True, True), said.text
+    assert account.chain().code == 0
+    assert (account.accepted, account.paid) == (1, {"picture 0": 1})
+
+
+@pytest.mark.parametrize("answer", ["ignored", "too_late", "not_found", "forgotten"])
+@pytest.mark.parametrize("vendor", BOTH)
+def test_what_a_vendor_may_answer_to_a_cancel(account: Any, vendor: str, answer: Any) -> None:
+    """Whatever it says, the job's own state decides: what ends after all is collected, and paid once."""
+    left_running(account, vendor, 3.0)
+    account.script(do.Cancel(answer=answer))
+    said = account.aicp("cancel")
+    assert said.code == 0, said.text
+    account.sandbox.advance(10)
+    code = account.chain().code
+    if answer == "forgotten":  # cancelled, and then unknown: there is nothing to come
+        assert (code, account.accepted) == (1, 1)
+    else:
+        assert (code, account.accepted, account.paid) == (0, 1, {"picture 0": 1}), account.said[-1].text
+
+
+def test_only_what_is_named_is_cancelled(account: Any) -> None:
+    """`aicp cancel ADDRESS` leaves the others running."""
+    account.script(LONG, route=("submit",))
+    process = begun(account, "fal")
+    process.kill()
+    process.communicate()
+    assert "pics/pics_2" in account.aicp("cancel", "pics/pics_2").text
+    assert sorted(job.status for job in account.sandbox.jobs()) != ["canceled", "canceled"]
