@@ -25,7 +25,7 @@ def memory(environ: Mapping[str, str], start: Path | None = None) -> Iterator[Wo
     from ai_content_pipeline.pipeline.project import find_project
 
     folder = start or Path.cwd()
-    project = find_project(folder)
+    project = find_project(folder).seen_from(environ)
     if not project.journal.exists():
         raise UsageError(
             f"nothing has been run in {folder}", hint="go to the project's folder, or run a pipeline first"

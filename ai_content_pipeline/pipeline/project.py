@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from ai_content_pipeline.providers.registry import VENDOR_URLS
 from ai_content_pipeline.steps.fields import reserved
 
 STATE_FOLDER = ".aicp"
@@ -19,10 +21,21 @@ class Project:
     """A folder with a memory (`.aicp`)."""
 
     root: Path
+    memory: str = STATE_FOLDER
 
     @property
     def state(self) -> Path:
-        return self.root / STATE_FOLDER
+        return self.root / self.memory
+
+    def seen_from(self, environ: Mapping[str, str]) -> Project:
+        """The project as a run in this environment sees it.
+
+        Plain http is accepted for this machine only, so it means a sandbox. Such a run has a memory of its own: what a stand-in made is
+        never taken for the real thing, nor does its listing say anything about the real vendor's.
+        """
+        if any(environ.get(name, "").strip().startswith("http://") for name in VENDOR_URLS):
+            return replace(self, memory=f"{STATE_FOLDER}/sandbox")
+        return self
 
     @property
     def journal(self) -> Path:

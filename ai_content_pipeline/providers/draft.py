@@ -111,6 +111,9 @@ class DraftProvider:
     def find(self, wire: WireRequest, since: datetime) -> Sightings:
         return Sightings()
 
+    def close(self) -> None:
+        """There is nothing to give back."""
+
     def _draw(
         self, task: Task, payload: Mapping[str, Json], name: str, index: int, notes: list[str]
     ) -> Output:

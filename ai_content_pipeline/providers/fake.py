@@ -194,6 +194,9 @@ class FakeProvider:
             job.cancelled = True
         return CancelAnswer.CANCELLED
 
+    def close(self) -> None:
+        """There is nothing to give back."""
+
     def find(self, wire: WireRequest, since: datetime) -> Sightings:
         vendor, now = self.vendor, self.vendor.now()
         if vendor.listing == "none":

@@ -62,6 +62,10 @@ class Provider(Protocol):
         """Jobs the vendor lists whose payload equals `wire`, created at or after `since` (our clock)."""
         ...
 
+    def close(self) -> None:
+        """Give connections back; called once, when nothing uses the provider any more."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
