@@ -17,7 +17,8 @@ COLLECTORS = 16
 def orphaned(workshop: Workshop) -> list[Job]:
     """Open and doubtful jobs of the journal whose process is gone."""
     jobs = workshop.store.jobs((*OPEN, State.IN_DOUBT))
-    return [job for job in jobs if not workshop.owners.alive(job.owner)]
+    alive = {owner: workshop.owners.alive(owner) for owner in {job.owner for job in jobs}}
+    return [job for job in jobs if not alive[job.owner]]
 
 
 def collect_one(door: Door, job: Job) -> AicpError | None:
@@ -26,7 +27,9 @@ def collect_one(door: Door, job: Job) -> AicpError | None:
         ended = door.collect(job, lambda status: None)
     except AicpError as error:
         return error
-    return None if ended.state is State.DONE else AicpError(f"{job.address} ended as {ended.state.value}")
+    except OSError as error:
+        return AicpError(f"it cannot be stored: {error.strerror or error}", hint="make room, and try again")
+    return None if ended.state is State.DONE else AicpError(f"it ended as {ended.state.value}")
 
 
 def collect_all(workshop: Workshop) -> Iterator[tuple[Job, AicpError | None]]:
@@ -37,15 +40,19 @@ def collect_all(workshop: Workshop) -> Iterator[tuple[Job, AicpError | None]]:
 
 
 def collect_jobs(workshop: Workshop, jobs: Sequence[Job]) -> Iterator[tuple[Job, AicpError | None]]:
-    """Collect `jobs` side by side, in the order they end."""
+    """Collect `jobs` side by side, in the order they end.
+
+    Whatever ends the loop early (^C, a broken pipe) leaves the rest to a later command.
+    """
     with ThreadPoolExecutor(COLLECTORS, thread_name_prefix="aicp-collect") as pool:
         door = workshop.door(run="")
         futures = {pool.submit(collect_one, door, job): job for job in jobs}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
-        except KeyboardInterrupt:
+        except BaseException:
             workshop.detached.set()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import groupby
 
 from ai_content_pipeline.artifacts import Artifact, Pending, Source
 from ai_content_pipeline.cost import CostEstimate
 from ai_content_pipeline.engine.pricing import estimate
+from ai_content_pipeline.errors import UsageError
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.jobs import JobRequest, Json, LocalWork
 from ai_content_pipeline.pipeline.expansion import ExpandedStep, Expansion
@@ -31,10 +33,6 @@ class Unit:
     needs: tuple[str, ...]
     ordinal: int
     estimate: CostEstimate
-
-    @property
-    def paid(self) -> bool:
-        return isinstance(self.work, JobRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +77,22 @@ def build(expansion: Expansion) -> Graph:
         units.append(unit)
         maker |= {item.address: unit for item in items}
     return Graph(tuple(units), maker)
+
+
+def check_redo(graph: Graph, address: str) -> None:
+    """Refuse to redo what is no item, or what would come out the same."""
+    unit = graph.maker.get(address)
+    if unit is None:
+        near = get_close_matches(address, graph.maker, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"items are called like {next(iter(graph.maker))!r}"
+        raise UsageError(f"there is no item {address!r}", hint=hint)
+    if unit.work is None:
+        raise UsageError(
+            f"{address} is a file of your own", hint="there is nothing to redo: replace the file"
+        )
+    if not isinstance(unit.work, JobRequest):
+        hint = f"redo {unit.needs[0]} instead" if unit.needs else "change its params instead"
+        raise UsageError(f"{address} is made without a model, and would come out the same", hint=hint)
 
 
 def _jobs(expansion: Expansion) -> Iterator[tuple[ExpandedStep, tuple[Item, ...]]]:

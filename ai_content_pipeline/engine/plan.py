@@ -10,14 +10,15 @@ from statistics import median
 
 from ai_content_pipeline.artifacts import Artifact, Frame, Role, Source
 from ai_content_pipeline.cost import CostEstimate, total
-from ai_content_pipeline.engine.graph import Graph, Unit, build
+from ai_content_pipeline.engine import takes
+from ai_content_pipeline.engine.graph import Graph, Unit, build, check_redo
 from ai_content_pipeline.engine.local import frame_work, with_inputs
 from ai_content_pipeline.engine.pricing import usual_seconds
 from ai_content_pipeline.engine.schedule import Schedule
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
-from ai_content_pipeline.generation.store import State, Store, claimable
-from ai_content_pipeline.jobs import JobRequest, LocalWork
+from ai_content_pipeline.generation.store import OPEN, State, Store, claimable
+from ai_content_pipeline.jobs import JobRequest, LocalWork, Reason
 from ai_content_pipeline.pipeline.expansion import Expansion
 
 #: Seconds assumed for work done here (a split, a thumbnail).
@@ -27,10 +28,11 @@ _LOCAL_SECONDS = 0.1
 class PlanState(StrEnum):
     RUN = "run"
     CACHED = "cached"
-    REATTACH = "re-attach"  # already submitted, and paid: it will be collected
+    REATTACH = "re-attach"  # submitted and paid: it will be collected, or fetched once more
     IN_DOUBT = "in doubt"
     BLOCKED = "blocked"  # its stored file is damaged, or it failed in a way that only `redo` starts over
     GIVEN = "given"
+    NOT_ASKED = "not asked for"  # a redo of something else leaves it away
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,27 @@ class Plan:
     untimed: tuple[str, ...] = ()
 
 
-def make_plan(expansion: Expansion, store: Store, artifacts: ArtifactStore) -> Plan:
-    """Look every item up; nothing is submitted, made or written."""
-    return _Planner(build(expansion), store, artifacts).plan()
+def make_plan(expansion: Expansion, store: Store, artifacts: ArtifactStore, redo: str | None = None) -> Plan:
+    """Look every item up; nothing is submitted, made or written. `redo` is the address of an item that
+    would be made anew.
+
+    Raises:
+        UsageError: `redo` names no item that a model makes.
+    """
+    return _Planner(build(expansion), store, artifacts, redo).plan()
 
 
 class _Planner:
-    def __init__(self, graph: Graph, store: Store, artifacts: ArtifactStore) -> None:
+    def __init__(self, graph: Graph, store: Store, artifacts: ArtifactStore, redo: str | None) -> None:
         self._graph = graph
         self._store = store
         self._artifacts = artifacts
+        self._redone: int | None = None
+        self._wanted: set[int] | None = None
+        if redo is not None:
+            check_redo(graph, redo)
+            self._redone = graph.maker[redo].number
+            self._wanted = graph.closure(redo)
         self._known: dict[str, Artifact] = {}
         self._usual: dict[str, float | None] = {}
 
@@ -126,10 +139,14 @@ class _Planner:
         assert unit.work is not None
         inputs = self._inputs(unit.work.inputs)
         if inputs is None:
-            return PlanState.RUN
-        if isinstance(unit.work, LocalWork):
-            return self._local_state(unit, with_inputs(unit.work, inputs))
-        return self._job_state(unit, replace(unit.work, inputs=inputs))
+            state = PlanState.RUN
+        elif isinstance(unit.work, LocalWork):
+            state = self._local_state(unit, with_inputs(unit.work, inputs))
+        else:
+            state = self._job_state(unit, replace(unit.work, inputs=inputs))
+        if state is PlanState.RUN and self._wanted is not None and unit.number not in self._wanted:
+            return PlanState.NOT_ASKED
+        return state
 
     def _local_state(self, unit: Unit, work: LocalWork) -> PlanState:
         made = self._lookup(work)
@@ -139,7 +156,9 @@ class _Planner:
         return PlanState.CACHED
 
     def _job_state(self, unit: Unit, request: JobRequest) -> PlanState:
-        take = self._store.current_take(keys.lineage_key(request, unit.ordinal))
+        if unit.number == self._redone:
+            return PlanState.RUN
+        take = takes.current(self._store, request, unit.ordinal)
         job = self._store.job(keys.request_key(replace(request, take=take), unit.ordinal))
         if job is None or claimable(job):
             return PlanState.RUN
@@ -149,8 +168,8 @@ class _Planner:
             return PlanState.CACHED if intact else PlanState.BLOCKED
         if job.state is State.IN_DOUBT:
             return PlanState.IN_DOUBT
-        open_states = (State.INTENT, State.SUBMITTED, State.FINISHED)
-        return PlanState.REATTACH if job.state in open_states else PlanState.BLOCKED
+        fetchable = job.state in OPEN or job.reason is Reason.BAD_OUTPUT
+        return PlanState.REATTACH if fetchable else PlanState.BLOCKED
 
     def _remember(self, unit: Unit, made: tuple[Artifact, ...]) -> None:
         for item in unit.items:
@@ -184,7 +203,7 @@ class _Planner:
 
     def _seconds(self, unit: Unit, state: PlanState) -> float | None:
         """What is still to be waited for: by this project's own record, else by the model's card."""
-        if state in (PlanState.CACHED, PlanState.GIVEN, PlanState.BLOCKED):
+        if state in (PlanState.CACHED, PlanState.GIVEN, PlanState.BLOCKED, PlanState.NOT_ASKED):
             return 0.0
         if not isinstance(unit.work, JobRequest):
             return _LOCAL_SECONDS
@@ -198,21 +217,12 @@ class _Planner:
 def _makespan(graph: Graph, seconds: Mapping[int, float]) -> float:
     """How long the run takes when every unit takes its `seconds`: the schedule, played through."""
     schedule = Schedule(graph)
-    free = {unit.step.name: unit.step.verbs.shape.workers for unit in graph.units}
-    waiting: dict[str, list[Unit]] = {name: [] for name in free}
     running: list[tuple[float, int]] = []
     now = 0.0
     while True:
         for unit in schedule.start():
-            waiting[unit.step.name].append(unit)
-        for name, units in waiting.items():
-            while units and free[name]:
-                unit = units.pop(0)
-                free[name] -= 1
-                heapq.heappush(running, (now + seconds[unit.number], unit.number))
+            heapq.heappush(running, (now + seconds[unit.number], unit.number))
         if not running:
             return now
         now, number = heapq.heappop(running)
-        unit = graph.units[number]
-        free[unit.step.name] += 1
-        schedule.ended(unit)
+        schedule.ended(graph.units[number])

@@ -1,40 +1,34 @@
-"""A run: units flow through their steps' thread pools, results come back in item order.
-
-The engine owns the waiting. Each step has one `ThreadPoolExecutor`, of one worker (sequential) or of
-`max_workers`; this module's loop, in the calling thread, starts what may start and collects what ended.
-"""
+"""A run: everything a pipeline asks for, made or found, delivered, with a result for every item."""
 
 from __future__ import annotations
 
-import queue
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from ai_content_pipeline.artifacts import Artifact
 from ai_content_pipeline.cost import from_micro, to_micro
-from ai_content_pipeline.engine import events
-from ai_content_pipeline.engine.collect import COLLECTORS, collect_one, orphaned
+from ai_content_pipeline.engine import events, item_results, signals
+from ai_content_pipeline.engine.collect import orphaned
 from ai_content_pipeline.engine.delivery import Delivery
-from ai_content_pipeline.engine.graph import Graph, Unit, build
+from ai_content_pipeline.engine.flow import COLLECT_SECONDS, Emit, Flow
+from ai_content_pipeline.engine.graph import Graph, build, check_redo
+from ai_content_pipeline.engine.plan import PlanState, make_plan
 from ai_content_pipeline.engine.results import ItemResult, ItemState, RunResult, StepResult
-from ai_content_pipeline.engine.schedule import Schedule
-from ai_content_pipeline.engine.unit_runner import UnitRunner, not_run
+from ai_content_pipeline.engine.unit_runner import UnitRunner
 from ai_content_pipeline.engine.workshop import Workshop
-from ai_content_pipeline.errors import AicpError, UsageError, worst
-from ai_content_pipeline.generation.door import Door
-from ai_content_pipeline.generation.store import OPEN, Cap, Job, Run
-from ai_content_pipeline.pipeline.expansion import Expansion
+from ai_content_pipeline.errors import AicpError, ConfigurationError, worst
+from ai_content_pipeline.generation.store import Cap, Run
+from ai_content_pipeline.jobs import JobRequest
+from ai_content_pipeline.pipeline.expansion import ExpandedStep, Expansion
 from ai_content_pipeline.steps.protocol import Item
 
-Emit = Callable[[events.Event], None]
-
-#: After a first ^C, how long running items are waited for before they are left to a later command.
-COLLECT_SECONDS = 300.0
+__all__ = ["COLLECT_SECONDS", "Emit", "RunOptions", "check_redo", "exit_code", "run"]
 
 
 class RetryCommand(Protocol):
@@ -64,27 +58,42 @@ class RunOptions:
 def run(expansion: Expansion, workshop: Workshop, options: RunOptions, emit: Emit) -> RunResult:
     """Run every item; always returns, with an exit code, unless the run cannot start at all.
 
+    `emit` is called in the calling thread. In the main thread, ^C and SIGTERM are heard: the first starts
+    nothing new and collects what runs, the second leaves it to a later command.
+
     Raises:
         UsageError: `redo` names no item that a model makes.
-        AicpError: the output folder or the journal cannot be used.
+        ConfigurationError: a key or package is missing; nothing has run.
+        AicpError: the output folder or the journal cannot be used; nothing has run.
     """
     graph = build(expansion)
     if options.redo is not None:
         check_redo(graph, options.redo)
+    _check_providers(expansion, graph, workshop, options.redo)
     return _Running(expansion, workshop, options, emit, graph).run()
 
 
-def check_redo(graph: Graph, address: str) -> None:
-    unit = graph.maker.get(address)
-    if unit is None:
-        from difflib import get_close_matches
+def _check_providers(expansion: Expansion, graph: Graph, workshop: Workshop, redo: str | None) -> None:
+    """A missing key or package is found out before anything runs; where all is cached, none is needed.
 
-        near = get_close_matches(address, graph.maker, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"items are called like {next(iter(graph.maker))!r}"
-        raise UsageError(f"there is no item {address!r}", hint=hint)
-    if not unit.paid:
-        upstream = f"; redo {unit.needs[0]} instead" if unit.needs else ""
-        raise UsageError(f"{address} is made without a model, and would come out the same{upstream}")
+    Raises:
+        ConfigurationError: of the provider itself.
+    """
+    missing: dict[str, ConfigurationError] = {}
+    providers = {unit.work.model.provider for unit in graph.units if isinstance(unit.work, JobRequest)}
+    for name in sorted(providers):
+        try:
+            workshop.provider(name)
+        except ConfigurationError as error:
+            missing[name] = error
+    if not missing:
+        return
+    plan = make_plan(expansion, workshop.store, workshop.artifacts, redo)
+    for item in plan.items:
+        work = graph.maker[item.address].work
+        if isinstance(work, JobRequest) and item.state not in (PlanState.CACHED, PlanState.NOT_ASKED):
+            if work.model.provider in missing:
+                raise missing[work.model.provider]
 
 
 @dataclass
@@ -94,153 +103,108 @@ class _Running:
     options: RunOptions
     emit: Emit
     graph: Graph
-    results: dict[str, ItemResult] = field(default_factory=dict)
-    stopped: dict[str, str] = field(default_factory=dict)  # step → the item whose failure stopped it
-    collected: list[str] = field(default_factory=list)
-    spent: Decimal = Decimal(0)
-    interrupted: bool = False
 
     def run(self) -> RunResult:
         started = time.monotonic()
-        now = self.workshop.clock.now()
-        pipeline = self._pipeline_name()
-        folder = self.options.root.joinpath(*self.options.parts)
-        fresh = Run(self.options.run_id, pipeline, str(folder), now, self.options.retry(None))
-        run = self.workshop.store.begin(fresh, self.options.redo)
-        self.emit(self._outline(run, resumed=run.id != fresh.id))
-        delivery = Delivery(self.workshop.store, self.options.root, self.options.parts, pipeline)
-        door = self.workshop.door(run.id, self._caps(run))
+        delivery = self._open_folder()
         self._stage_own_files()
-        self._flow(door, delivery, started)
-        if not self.interrupted and all(r.state is not ItemState.NOT_RUN for r in self.results.values()):
-            delivery.prune()
-        result = self._result(run, delivery, time.monotonic() - started)
-        self.workshop.store.end(run.id, result.exit_code, self.workshop.clock.now())
-        self.emit(events.RunEnded(result))
+        run, resumed = self._begin(delivery)
+        flow = Flow(self.graph, self.workshop, self.emit, self._wanted())
+        with signals.heard(flow.interrupt):
+            self.emit(self._outline(run, resumed=resumed))
+            used = self._flow(flow, run, delivery, started)
+            delivery.flush()
+            if all(result.state.good for result in flow.results.values()) and not flow.interrupted:
+                delivery.prune()
+            result = self._result(run, delivery, flow, used, time.monotonic() - started)
+            self.workshop.store.end(run.id, result.exit_code, self.workshop.clock.now())
+            self.emit(events.RunEnded(result))
         return result
 
-    # -- the flow ----------------------------------------------------------------------------------
+    # -- before --------------------------------------------------------------------------------------
 
-    def _flow(self, door: Door, delivery: Delivery, started: float) -> None:
-        """Start and collect until nothing is left. The only place that waits."""
-        wanted = self.graph.closure(self.options.redo) if self.options.redo else None
+    def _open_folder(self) -> Delivery:
+        workshop, options = self.workshop, self.options
+        folder = workshop.project.relative(options.root.joinpath(*options.parts))
+        delivery = Delivery(
+            workshop.store, options.root, options.parts, folder, self._pipeline_name(), workshop.owners.me
+        )
+        try:
+            delivery.open([step.name for step in self.expansion.steps], workshop.owners.alive)
+        except OSError as error:
+            raise item_results.disk(error) from error
+        return delivery
+
+    def _stage_own_files(self) -> None:
+        """The user's files become stored artifacts before anything is keyed by them."""
+        own = self.expansion.files
+        wanted: dict[str, Artifact] = {}
+        for item in self.expansion.items if own else ():
+            sources = [source for group in item.inputs.values() for source in group]
+            found = [s for s in (*sources, item.given) if isinstance(s, Artifact) and s.sha256 in own]
+            wanted |= {artifact.sha256: artifact for artifact in found}
+        for artifact in wanted.values():
+            if self.workshop.artifacts.intact(artifact):
+                continue
+            path = own[artifact.sha256]
+            try:
+                stored = self.workshop.artifacts.add(path, artifact.info)
+            except OSError as error:
+                raise item_results.disk(error) from error
+            if stored != artifact:
+                raise AicpError(f"{path} changed while it was read", hint="run the same command again")
+
+    def _begin(self, delivery: Delivery) -> tuple[Run, bool]:
+        """The run, and whether it is an unfinished one that goes on."""
+        fresh = Run(
+            self.options.run_id,
+            delivery.pipeline,
+            delivery.name,
+            self.workshop.clock.now(),
+            self.options.retry(None),
+        )
+        run = self.workshop.store.begin(fresh, self.options.redo)
+        return run, run.id != fresh.id
+
+    def _wanted(self) -> frozenset[int] | None:
+        redo = self.options.redo
+        return None if redo is None else frozenset(self.graph.closure(redo))
+
+    def _pipeline_name(self) -> str:
+        name = self.workshop.project.relative(self.expansion.pipeline.path)
+        return f"{name} (draft)" if self.expansion.draft else name
+
+    def _outline(self, run: Run, *, resumed: bool) -> events.RunStarted:
+        steps = tuple(
+            events.StepOutline(
+                step.name, step.fields.type, _model(step), len(step.items), step.verbs.shape.workers
+            )
+            for step in self.expansion.steps
+        )
+        top = self.expansion.pipeline.top
+        return events.RunStarted(run.id, top.name, self.expansion.draft, steps, resumed)
+
+    # -- the flow ------------------------------------------------------------------------------------
+
+    def _flow(self, flow: Flow, run: Run, delivery: Delivery, started: float) -> set[str]:
+        """Let everything flow; the keys of the jobs that this pipeline asked for."""
+        used: set[str] = set()
+        door = self.workshop.door(run.id, self._caps(run))
         runner = UnitRunner(
             workshop=self.workshop,
             door=door,
             delivery=delivery,
-            expansion=self.expansion,
-            options_retry=self.options.retry,
-            run_id=door.run,
+            retry=self.options.retry,
             redo=self.options.redo,
-            only=wanted,
             started=started,
-            emit=self._emit_later,
+            delivered_steps=delivered_steps(self.expansion),
+            refusal=flow.refusal,
+            collecting=flow.collecting,
+            used=used,
+            emit=flow.tell,
         )
-        schedule = Schedule(self.graph)
-        self.done: queue.SimpleQueue[tuple[Unit | Job | None, object]] = queue.SimpleQueue()
-        pools = _Pools()
-        try:
-            running = self._start_collectors(door, pools)
-            running += self._start(schedule, runner, pools)
-            while running:
-                running -= self._next(schedule, runner)
-                running += self._start(schedule, runner, pools)
-        finally:
-            pools.close()
-
-    def _start(self, schedule: Schedule, runner: UnitRunner, pools: _Pools) -> int:
-        """Hand every unit that may start to its step's pool; how many that were."""
-        units = schedule.start()
-        for unit in units:
-            pool = pools.get(unit.step.name, unit.step.verbs.shape.workers)
-            pool.submit(self._work, runner, unit)
-        return len(units)
-
-    def _work(self, runner: UnitRunner, unit: Unit) -> None:
-        """In a worker thread: one unit, whatever becomes of it, ends in the queue."""
-        reason = self.stopped.get(unit.step.name)
-        self.done.put((unit, runner.run(unit, self.results, reason)))
-
-    def _emit_later(self, event: events.Event) -> None:
-        """Events of worker threads are told by the one thread that tells."""
-        self.done.put((None, event))
-
-    def _next(self, schedule: Schedule, runner: UnitRunner) -> int:
-        """Take one thing from the queue; 1 when it ends a unit or a collected job."""
-        subject, news = self._wait()
-        if subject is None:
-            self.emit(news)  # type: ignore[arg-type]  # only events come without a subject
-            return 0
-        if isinstance(subject, Job):
-            if news is None:
-                self.collected.append(subject.address)
-                self.emit(events.Collected(subject.address))
-            return 1
-        for result in news:  # type: ignore[attr-defined]  # a unit comes with its results
-            self._record(result, subject)
-        schedule.ended(subject)
-        return 1
-
-    def _wait(self) -> tuple[Unit | Job | None, object]:
-        deadline: float | None = None
-        while True:
-            try:
-                timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-                return self.done.get(timeout=timeout)
-            except queue.Empty:
-                self.workshop.detached.set()
-                deadline = None
-            except KeyboardInterrupt:
-                deadline = self._interrupt()
-
-    def _interrupt(self) -> float | None:
-        """First ^C: nothing new, collect for a while. Second: leave what runs to a later command."""
-        if self.workshop.stopping.is_set():
-            self.workshop.detached.set()
-            return None
-        self.interrupted = True
-        self.workshop.stopping.set()
-        open_jobs = len(
-            [job for job in self.workshop.store.jobs(OPEN) if job.owner == self.workshop.owners.me]
-        )
-        self.emit(events.Interrupting(open_jobs, COLLECT_SECONDS))
-        return time.monotonic() + COLLECT_SECONDS
-
-    def _record(self, result: ItemResult, unit: Unit) -> None:
-        self.results[result.address] = result
-        self.spent += result.cost or Decimal(0)
-        bad = result.state in (ItemState.FAILED, ItemState.IN_DOUBT)
-        if bad and unit.step.fields.on_error == "stop":
-            self.stopped.setdefault(unit.step.name, result.address)
-        self.emit(events.ItemEnded(result, self.spent))
-
-    # -- collecting what earlier runs left -------------------------------------------------------------
-
-    def _start_collectors(self, door: Door, pools: _Pools) -> int:
-        """Bring home whatever this project has running at any vendor, wanted by this plan or not."""
-        orphans = orphaned(self.workshop)
-        pool = pools.get("", COLLECTORS) if orphans else None
-        for job in orphans:
-            assert pool is not None
-            pool.submit(self._collect, door, job)
-        return len(orphans)
-
-    def _collect(self, door: Door, job: Job) -> None:
-        self.done.put((job, collect_one(door, job)))
-
-    # -- small things --------------------------------------------------------------------------------
-
-    def _stage_own_files(self) -> None:
-        """The user's files become stored artifacts before anything is keyed by them."""
-        for item in self.expansion.items:
-            sources = [s for group in item.inputs.values() for s in group]
-            for source in [*sources, item.given]:
-                path = None if source is None else self.expansion.files.get(getattr(source, "sha256", ""))
-                if path is None or self.workshop.artifacts.intact(source):  # type: ignore[arg-type]
-                    continue
-                stored = self.workshop.artifacts.add(path, source.info)  # type: ignore[union-attr]
-                if stored != source:
-                    raise AicpError(f"{path} changed while it was read", hint="run the same command again")
+        flow.run(partial(runner.run, results=flow.results), door, orphaned(self.workshop))
+        return used
 
     def _caps(self, run: Run) -> tuple[Cap, ...]:
         caps = []
@@ -250,37 +214,22 @@ class _Running:
             caps.append(Cap(to_micro(self.options.day_cap), since=self.options.day_start))
         return tuple(caps)
 
-    def _pipeline_name(self) -> str:
-        name = self.workshop.project.relative(self.expansion.pipeline.path)
-        return f"{name} (draft)" if self.expansion.draft else name
+    # -- after ---------------------------------------------------------------------------------------
 
-    def _outline(self, run: Run, *, resumed: bool) -> events.RunStarted:
-        steps = tuple(
-            events.StepOutline(
-                step.name,
-                step.fields.type,
-                getattr(step.fields, "model", None),
-                len(step.items),
-                step.verbs.shape.workers,
-            )
-            for step in self.expansion.steps
-        )
-        top = self.expansion.pipeline.top
-        return events.RunStarted(run.id, top.name, self.expansion.draft, steps, resumed)
-
-    def _result(self, run: Run, delivery: Delivery, seconds: float) -> RunResult:
+    def _result(self, run: Run, delivery: Delivery, flow: Flow, used: set[str], seconds: float) -> RunResult:
         steps = tuple(
             StepResult(
                 step.name,
                 step.fields.type,
-                getattr(step.fields, "model", None),
+                _model(step),
                 step.verbs.shape.parallel,
                 step.verbs.shape.workers,
-                tuple(self._item_result(item) for item in step.items),
+                tuple(_item_result(flow, item) for item in step.items),
             )
             for step in self.expansion.steps
         )
-        code = exit_code(steps, interrupted=self.interrupted)
+        code = exit_code(steps, interrupted=flow.interrupted)
+        left = [f"{job.address}: {error.message}" for job, error in flow.uncollected if job.key not in used]
         return RunResult(
             run_id=run.id,
             pipeline=self.expansion.pipeline.top.name,
@@ -293,13 +242,36 @@ class _Running:
             exit_code=code,
             spent=from_micro(self.workshop.store.committed(Cap(0, run=run.id))),
             cap=self.options.cap,
-            collected=tuple(self.collected),
-            notes=(*self.expansion.warnings, *delivery.notes),
+            collected=tuple(job.address for job in flow.collected),
+            notes=(*self.expansion.warnings, *delivery.notes, *left),
             resume_with=self.options.retry(None) if code else None,
         )
 
-    def _item_result(self, item: Item) -> ItemResult:
-        return self.results.get(item.address) or not_run(item, "the run was stopped before it started")
+
+def _item_result(flow: Flow, item: Item) -> ItemResult:
+    found = flow.results.get(item.address)
+    return found or item_results.not_run(item, "the run was stopped before it started")
+
+
+def _model(step: ExpandedStep) -> str | None:
+    return getattr(step.fields, "model", None)
+
+
+def delivered_steps(expansion: Expansion) -> frozenset[str]:
+    """The steps whose files appear in the output folder: with ``save_intermediates: false`` the last one
+    that is no thumbnail, and the thumbnails of its files."""
+    steps = expansion.steps
+    if expansion.pipeline.top.save_intermediates:
+        return frozenset(step.name for step in steps)
+    last = next((step for step in reversed(steps) if step.fields.type != "thumbnail"), steps[-1])
+    own = {item.address for item in last.items} | {item.given.sha256 for item in last.items if item.given}
+    shown = {
+        step.name
+        for step in steps
+        if step.fields.type == "thumbnail"
+        and any(own.intersection(item_results.input_names(item)) for item in step.items)
+    }
+    return frozenset({last.name, *shown})
 
 
 def exit_code(steps: Sequence[StepResult], *, interrupted: bool = False) -> int:
@@ -313,19 +285,3 @@ def exit_code(steps: Sequence[StepResult], *, interrupted: bool = False) -> int:
         if failed and any(item.state.good for item in step.items):
             codes.add(7)
     return worst(codes)
-
-
-class _Pools:
-    """One thread pool a step, made when it is first needed."""
-
-    def __init__(self) -> None:
-        self._pools: dict[str, ThreadPoolExecutor] = {}
-
-    def get(self, step: str, workers: int) -> ThreadPoolExecutor:
-        if step not in self._pools:
-            self._pools[step] = ThreadPoolExecutor(workers, thread_name_prefix=f"aicp-{step or 'collect'}")
-        return self._pools[step]
-
-    def close(self) -> None:
-        for pool in self._pools.values():
-            pool.shutdown(cancel_futures=True)

@@ -1,94 +1,82 @@
-"""When units start: as soon as what they need is there, as their step allows. Pure bookkeeping, no threads.
+"""When units start: as soon as what they need is there and their step has a free worker. No threads here.
 
-A step with `ordered` runs its units one after another in item order. One with `batch` starts the next
-so many when the last so many have ended. Any other starts a unit as soon as it may.
+A step with `ordered` runs its units one after another in item order. One with `batch` starts the next so
+many when the last so many have ended. Any other starts whatever is ready, the first in item order first.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+import heapq
 from dataclasses import dataclass, field
 
 from ai_content_pipeline.engine.graph import Graph, Unit
+from ai_content_pipeline.steps.protocol import Shape
 
 
-@dataclass
+@dataclass(slots=True)
 class _Lane:
-    """The units of one step: `waiting` in item order, `ready` those whose inputs are there."""
+    """The units of one step, by number: in item order, and those of them that wait for a worker only."""
 
-    units: list[int]
-    ordered: bool
-    batch: int | None
-    ready: set[int] = field(default_factory=set)
-    next: int = 0  # index into `units` of the first that has not started
+    shape: Shape
+    units: list[int] = field(default_factory=list)
+    ready: list[int] = field(default_factory=list)  # a heap
+    started: int = 0
     open: int = 0  # started and not ended
 
+    def take(self) -> int | None:
+        """The next unit that may start now."""
+        if not self.ready or self.open >= self.shape.workers:
+            return None
+        if self.shape.ordered or self.shape.batch:
+            if self.ready[0] != self.units[self.started]:
+                return None
+            if self.shape.batch and self.open and self.started % self.shape.batch == 0:
+                return None  # the batch before has not ended
+        self.started += 1
+        self.open += 1
+        return heapq.heappop(self.ready)
 
-@dataclass
+
 class Schedule:
     """Ask `start()` what may run now, tell `ended(unit)` what has ended (well or not)."""
 
-    graph: Graph
-    _blockers: dict[int, int] = field(default_factory=dict)
-    _blocks: dict[int, list[int]] = field(default_factory=dict)
-    _lanes: dict[str, _Lane] = field(default_factory=dict)
-    _fresh: deque[int] = field(default_factory=deque)
-
-    def __post_init__(self) -> None:
-        for unit in self.graph.units:
-            shape = unit.step.verbs.shape
-            lane = self._lanes.setdefault(unit.step.name, _Lane([], shape.ordered, shape.batch))
-            lane.units.append(unit.number)
-            blockers = {self.graph.maker[need].number for need in unit.needs}
-            self._blockers[unit.number] = len(blockers)
+    def __init__(self, graph: Graph) -> None:
+        self._units = graph.units
+        self._lanes: dict[str, _Lane] = {}
+        self._blockers: dict[int, int] = {}
+        self._blocks: dict[int, list[int]] = {}
+        self._touched: dict[str, None] = {}  # lanes in which something may have become possible
+        for unit in graph.units:
+            name = unit.step.name
+            if name not in self._lanes:
+                self._lanes[name] = _Lane(unit.step.verbs.shape)
+            self._lanes[name].units.append(unit.number)
+            blockers = {graph.maker[need].number for need in unit.needs}
             for blocker in blockers:
                 self._blocks.setdefault(blocker, []).append(unit.number)
-            if not blockers:
-                self._ready(unit.number)
+            if blockers:
+                self._blockers[unit.number] = len(blockers)
+            else:
+                self._ready(unit)
 
     def start(self) -> list[Unit]:
         """Every unit that may start now and has not been handed out before."""
-        started: list[int] = []
-        while self._fresh:
-            started.append(self._fresh.popleft())
-        for lane in self._lanes.values():
-            if lane.ordered or lane.batch:
-                started += self._from(lane)
-        return [self.graph.units[number] for number in started]
+        started: list[Unit] = []
+        for name in self._touched:
+            lane = self._lanes[name]
+            while (number := lane.take()) is not None:
+                started.append(self._units[number])
+        self._touched.clear()
+        return started
 
     def ended(self, unit: Unit) -> None:
-        lane = self._lanes[unit.step.name]
-        lane.open -= 1
-        for number in self._blocks.get(unit.number, ()):
+        self._lanes[unit.step.name].open -= 1
+        self._touched[unit.step.name] = None
+        for number in self._blocks.pop(unit.number, ()):
             self._blockers[number] -= 1
             if self._blockers[number] == 0:
-                self._ready(number)
+                self._ready(self._units[number])
 
-    def _ready(self, number: int) -> None:
-        lane = self._lanes[self.graph.units[number].step.name]
-        if lane.ordered or lane.batch:
-            lane.ready.add(number)
-        else:
-            lane.open += 1
-            self._fresh.append(number)
-
-    def _from(self, lane: _Lane) -> Iterable[int]:
-        """What an ordered or batched lane lets go now."""
-        limit = 1 if lane.ordered else lane.batch or 1
-        if lane.ordered and lane.open:
-            return
-        end = lane.next + 1 if lane.ordered else (lane.next // limit + 1) * limit
-        if not lane.ordered and lane.next % limit == 0 and lane.open:
-            return  # the batch before has not ended
-        for number in self._startable(lane, end):
-            lane.ready.discard(number)
-            lane.open += 1
-            yield number
-
-    @staticmethod
-    def _startable(lane: _Lane, end: int) -> Iterable[int]:
-        while lane.next < min(end, len(lane.units)) and lane.units[lane.next] in lane.ready:
-            number = lane.units[lane.next]
-            lane.next += 1
-            yield number
+    def _ready(self, unit: Unit) -> None:
+        heapq.heappush(self._lanes[unit.step.name].ready, unit.number)
+        self._touched[unit.step.name] = None

@@ -4,94 +4,99 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Protocol
 
-from ai_content_pipeline.artifacts import Artifact, Frame, Pending, Role, Source
-from ai_content_pipeline.cost import CostEstimate, from_micro
-from ai_content_pipeline.engine import events
+from ai_content_pipeline.artifacts import Artifact, Frame, Role, Source
+from ai_content_pipeline.engine import events, item_results, takes
 from ai_content_pipeline.engine.delivery import Delivery
 from ai_content_pipeline.engine.graph import Unit
-from ai_content_pipeline.engine.local import frame_work, with_inputs
+from ai_content_pipeline.engine.item_results import Made, Times
+from ai_content_pipeline.engine.local import LocalRunner, frame_work, with_inputs
 from ai_content_pipeline.engine.pricing import unit_price
-from ai_content_pipeline.engine.results import ItemError, ItemResult, ItemState
+from ai_content_pipeline.engine.results import ItemResult, ItemState
 from ai_content_pipeline.engine.workshop import Workshop
-from ai_content_pipeline.errors import AicpError, Interrupted, OutcomeUnknown, ProviderUnavailable
+from ai_content_pipeline.errors import AicpError, BudgetRefused, Interrupted, OutcomeUnknown
 from ai_content_pipeline.generation import keys
-from ai_content_pipeline.generation.door import Door, Made, Order
-from ai_content_pipeline.generation.store import Job, State, claimable
+from ai_content_pipeline.generation.door import Door, Order
+from ai_content_pipeline.generation.store import Job, State
 from ai_content_pipeline.jobs import JobRequest, JobStatus, LocalWork, Queued, Running
-from ai_content_pipeline.pipeline.expansion import Expansion
 from ai_content_pipeline.steps.protocol import Item
 
 
-class _Retry(Protocol):
-    def __call__(self, address: str | None) -> str: ...
+class _NotMade(AicpError):
+    """It is not there yet, and this run does not make it; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Yield:
-    """What a unit's work came to: its files, and where they came from."""
+@dataclass(slots=True)
+class _Attempt:
+    """A unit being worked on, and the key of its job once that is known."""
 
-    artifacts: tuple[Artifact, ...]
-    cached: bool
-    job: Job | None = None
-    prompt: str | None = None
+    unit: Unit
+    begun: float
+    key: str | None = None
 
 
 @dataclass
 class UnitRunner:
-    """Runs units. `only` restricts what may be made; everything else is only looked up."""
+    """Runs units, in whichever thread it is called.
+
+    `refusal` says why a unit may not be made now (what is there already is used all the same), None that
+    it may. `collecting` are the jobs of earlier processes that are being brought home, by key; `used`
+    the keys that this run asked for. `emit` may be called from any thread.
+    """
 
     workshop: Workshop
     door: Door
     delivery: Delivery
-    expansion: Expansion
-    options_retry: _Retry
-    run_id: str
+    retry: Callable[[str | None], str]
     redo: str | None
-    only: set[int] | None
     started: float
+    delivered_steps: frozenset[str]
+    refusal: Callable[[Unit], str | None]
+    collecting: Mapping[str, Future[AicpError | None]]
+    used: set[str]
     emit: Callable[[events.Event], None]
 
-    def run(
-        self, unit: Unit, results: Mapping[str, ItemResult], stopped_by: str | None
-    ) -> tuple[ItemResult, ...]:
+    def __post_init__(self) -> None:
+        self.local: LocalRunner = self.workshop.local
+
+    def run(self, unit: Unit, results: Mapping[str, ItemResult]) -> tuple[ItemResult, ...]:
         """The results of the unit's items; a failure becomes their typed error."""
-        blocker = self._blocker(unit, results)
-        if blocker is not None:
-            return tuple(skipped(item, blocker) for item in unit.items)
-        if stopped_by is not None:
-            reason = f"not started, because {stopped_by} failed (on_error: stop)"
-            return tuple(not_run(item, reason) for item in unit.items)
-        begun = time.monotonic()
+        attempt = _Attempt(unit, time.monotonic())
         try:
-            made = self._make(unit, results)
+            blocked = self._blocked(unit, results)
+            if blocked is not None:
+                return blocked
+            made = self._make(attempt, results)
+            return tuple(self._delivered(attempt, item, made) for item in unit.items)
         except AicpError as error:
-            return self._failed(unit, error, begun)
+            return self._failed(attempt, error)
         except Exception as error:  # noqa: BLE001  the per-item boundary: a bug fails its item, not its siblings
-            return self._failed(unit, _internal(error), begun)
-        return tuple(self._delivered(unit, item, made, begun) for item in unit.items)
+            return self._failed(attempt, item_results.internal(error))
+
+    @staticmethod
+    def _blocked(unit: Unit, results: Mapping[str, ItemResult]) -> tuple[ItemResult, ...] | None:
+        """The results of a unit that needs an item which has no file."""
+        blocker = next((results[need] for need in unit.needs if results[need].artifact is None), None)
+        if blocker is None:
+            return None
+        if blocker.state is ItemState.NOT_RUN:
+            return tuple(item_results.not_run(item, blocker.notes[0]) for item in unit.items)
+        return tuple(item_results.skipped(item, blocker.address) for item in unit.items)
 
     # -- making ------------------------------------------------------------------------------------
 
-    def _make(self, unit: Unit, results: Mapping[str, ItemResult]) -> _Yield:
-        given = unit.items[0].given
-        if given is not None:
-            return _Yield((given,), cached=True)
-        work = unit.work
-        assert work is not None
-        inputs = self._gather(work, results)
-        if isinstance(work, LocalWork):
-            if self.workshop.stopping.is_set():
-                raise Interrupted("not started")
-            self._tell_started(unit)
-            artifacts, cached = self.workshop.local.run(with_inputs(work, inputs))
-            return _Yield(artifacts, cached)
-        request = replace(work, inputs=inputs)
-        made = self._generate(unit, request)
-        return _Yield(made.job.artifacts, made.cached, made.job, request.prompt)
+    def _make(self, attempt: _Attempt, results: Mapping[str, ItemResult]) -> Made:
+        unit = attempt.unit
+        if unit.work is None:
+            given = unit.items[0].given
+            assert given is not None
+            return Made((given,), cached=True)
+        inputs = self._gather(unit.work, results)
+        if isinstance(unit.work, LocalWork):
+            return self._work_here(unit, with_inputs(unit.work, inputs))
+        return self._generate(attempt, replace(unit.work, inputs=inputs))
 
     def _gather(
         self, work: JobRequest | LocalWork, results: Mapping[str, ItemResult]
@@ -108,193 +113,104 @@ class UnitRunner:
         assert made is not None
         if source.frame is None:
             return made
-        (still,), _ = self.workshop.local.run(frame_work(made, Frame(source.frame)))
+        (still,), _ = self.local.run(frame_work(made, Frame(source.frame)))
         return still
 
-    def _generate(self, unit: Unit, request: JobRequest) -> Made:
-        store = self.workshop.store
-        lineage = keys.lineage_key(request, unit.ordinal)
-        take = store.current_take(lineage)
-        if self.redo in [item.address for item in unit.items]:
-            take = self._redo_take(request, unit, lineage, take)
-        order = Order(
-            replace(request, take=take),
-            unit.ordinal,
-            unit.items[0].address,
-            unit.estimate,
-            unit_price(unit.step, request),
-        )
-        known = store.job(order.key)
-        cached = known is not None and known.state is State.DONE
-        if not cached and self.only is not None and unit.number not in self.only:
-            raise _NotAsked()
-        if not cached:
-            self._tell_started(unit)
-        return self.door.generate(order, lambda status: self._tell_progress(unit, status))
+    def _work_here(self, unit: Unit, work: LocalWork) -> Made:
+        known = self.local.known(keys.local_key(work))
+        if known is not None:
+            return Made(known, cached=True)
+        self._may_make(unit)
+        return Made(self.local.run(work)[0], cached=False)
 
-    def _redo_take(self, request: JobRequest, unit: Unit, lineage: str, current: int) -> int:
-        """The take to make: a new one, unless the current one has cost nothing and is still to be made."""
-        key = keys.request_key(replace(request, take=current), unit.ordinal)
-        job = self.workshop.store.job(key)
-        if job is None or claimable(job):
-            return current
-        return self.workshop.store.redo_take(lineage, self.run_id, unit.items[0].address)
+    def _generate(self, attempt: _Attempt, request: JobRequest) -> Made:
+        unit = attempt.unit
+        take = self._take(unit, request)
+        price = unit_price(unit.step, request)
+        order = Order(replace(request, take=take), unit.ordinal, unit.items[0].address, unit.estimate, price)
+        attempt.key = order.key
+        self.used.add(order.key)
+        self._await_collector(order.key)
+        known = self.workshop.store.job(order.key)
+        if known is None or known.state is not State.DONE:
+            self._may_make(unit)
+        made = self.door.generate(order, lambda status: self._tell_progress(unit, status))
+        return Made(made.job.artifacts, made.cached, made.job)
+
+    def _take(self, unit: Unit, request: JobRequest) -> int:
+        if self.redo is None or all(item.address != self.redo for item in unit.items):
+            return takes.current(self.workshop.store, request, unit.ordinal)
+        return takes.to_redo(self.workshop.store, request, unit.ordinal, self.door.run, unit.items[0].address)
+
+    def _await_collector(self, key: str) -> None:
+        """A job in doubt, which a collector has just asked the vendor about, is not asked about twice."""
+        collector = self.collecting.get(key)
+        error = None if collector is None else collector.result()
+        if isinstance(error, OutcomeUnknown):
+            raise error
+
+    def _may_make(self, unit: Unit) -> None:
+        """Something is to be made now: say so, unless it may not be."""
+        reason = self.refusal(unit)
+        if reason is not None:
+            raise _NotMade(reason)
+        for item in unit.items:
+            self.emit(events.ItemStarted(item.step, item.index, item.address))
 
     # -- what became of it ---------------------------------------------------------------------------
 
-    def _delivered(self, unit: Unit, item: Item, made: _Yield, begun: float) -> ItemResult:
-        result = self._result(unit, item, made, begun)
-        if item.output >= len(made.artifacts):
-            message = f"the vendor returned {len(made.artifacts)} of {len(unit.items)} files"
-            error = ItemError("bad_output", 1, message, retry_with=self.options_retry(item.address))
-            return replace(result, state=ItemState.FAILED, error=error)
-        artifact = made.artifacts[item.output]
-        result = replace(result, artifact=artifact)
-        if not self._wanted(unit):
+    def _delivered(self, attempt: _Attempt, item: Item, made: Made) -> ItemResult:
+        result = item_results.made(attempt.unit, item, made, self.door.run, self._times(attempt))
+        artifact = result.artifact
+        if artifact is None:
+            count, wanted = len(made.artifacts), len(attempt.unit.items)
+            error = AicpError(f"{count} of {wanted} files were made", hint="a redo makes them all anew")
+            return item_results.spoilt(result, error, self.retry(item.address))
+        if item.step not in self.delivered_steps:
             return result
+        source = self.workshop.artifacts.path(artifact)
         try:
-            source = self.workshop.artifacts.path(artifact)
-            relative = f"{item.step}/{item.label}{artifact.suffix}"
-            return replace(result, file=self.delivery.place(source, artifact.sha256, relative))
-        except (AicpError, OSError) as error:
-            problem = error if isinstance(error, AicpError) else _disk(error)
-            failure = ItemError(problem.code, problem.exit_code, problem.message, problem.hint)
-            return replace(result, state=ItemState.FAILED, error=failure)
+            file = self.delivery.place(source, artifact.sha256, f"{item.step}/{item.label}{artifact.suffix}")
+        except AicpError as error:
+            return item_results.spoilt(result, error, None)
+        except OSError as error:
+            return item_results.spoilt(result, item_results.disk(error), None)
+        return replace(result, file=file)
 
-    def _wanted(self, unit: Unit) -> bool:
-        """Whether the unit's files appear in the output folder (``save_intermediates: false``)."""
-        steps = self.expansion.steps
-        if self.expansion.pipeline.top.save_intermediates:
-            return True
-        last = next((s for s in reversed(steps) if s.fields.type != "thumbnail"), steps[-1])
-        return unit.step.position >= last.position
-
-    def _result(self, unit: Unit, item: Item, made: _Yield, begun: float) -> ItemResult:
-        state = ItemState.CACHED if made.cached else ItemState.DONE
-        now = time.monotonic()
-        result = ItemResult(
-            step=item.step,
-            index=item.index,
-            label=item.label,
-            kind=item.makes.kind,
-            state=ItemState.GIVEN if item.given is not None else state,
-            inputs=_input_names(item),
-            seconds=now - begun,
-            started=begun - self.started,
-        )
-        job = made.job
-        if job is None:
-            return result
-        first = item.output == 0
-        spent = None if job.cost is None and job.reserved is None else job.cost or job.reserved or 0
-        cost = None if spent is None else from_micro(spent)
-        return replace(
-            result,
-            model=str(job.description["model"]),
-            prompt=made.prompt,
-            params=dict(job.description["params"] or {}),  # type: ignore[arg-type]
-            seed=job.description["seed"],  # type: ignore[arg-type]
-            take=job.take,
-            source_urls=job.urls[item.output : item.output + 1],
-            estimate=unit.estimate if first else CostEstimate(),
-            cost=Decimal(0) if made.cached or not first else cost,
-            reported=job.cost is not None,
-            notes=job.notes,
-        )
-
-    def _failed(self, unit: Unit, error: AicpError, begun: float) -> tuple[ItemResult, ...]:
-        if isinstance(error, _NotAsked):
-            return tuple(not_run(item, "not asked for") for item in unit.items)
-        if isinstance(error, Interrupted):
-            return tuple(not_run(item, error.message) for item in unit.items)
-        state = ItemState.IN_DOUBT if isinstance(error, OutcomeUnknown) else ItemState.FAILED
-        request = unit.work if isinstance(unit.work, JobRequest) else None
+    def _failed(self, attempt: _Attempt, error: AicpError) -> tuple[ItemResult, ...]:
+        unit, run, job = attempt.unit, self.door.run, self._journaled(attempt)
+        if isinstance(error, _NotMade | Interrupted):
+            return tuple(item_results.stopped(unit, item, error.message, job, run) for item in unit.items)
+        times = self._times(attempt)
         return tuple(
-            ItemResult(
-                step=item.step,
-                index=item.index,
-                label=item.label,
-                kind=item.makes.kind,
-                state=state,
-                model=request.model.name if request else None,
-                prompt=request.prompt if request else None,
-                params=request.params if request else None,
-                inputs=_input_names(item),
-                estimate=unit.estimate,
-                seconds=time.monotonic() - begun,
-                started=begun - self.started,
-                error=self._error(unit, item, error),
-            )
+            item_results.failed(unit, item, error, job, run, times, self._retry(unit, item, error))
             for item in unit.items
         )
 
-    def _error(self, unit: Unit, item: Item, error: AicpError) -> ItemError:
-        retry = error.retry_with
-        if retry is None and unit.paid and not isinstance(error, OutcomeUnknown):
-            retry = self.options_retry(item.address)
-        return ItemError(error.code, error.exit_code, error.message, error.hint, retry)
+    def _journaled(self, attempt: _Attempt) -> Job | None:
+        try:
+            return None if attempt.key is None else self.workshop.store.job(attempt.key)
+        except AicpError:
+            return None  # the journal itself is what failed
 
-    def _blocker(self, unit: Unit, results: Mapping[str, ItemResult]) -> str | None:
-        """The first item that this unit needs and that has no file."""
-        return next((need for need in unit.needs if results[need].artifact is None), None)
+    def _retry(self, unit: Unit, item: Item, error: AicpError) -> str | None:
+        """The command that makes just this item anew, where that helps."""
+        if error.retry_with is not None:
+            return error.retry_with
+        helps = isinstance(unit.work, JobRequest) and not isinstance(error, OutcomeUnknown | BudgetRefused)
+        return self.retry(item.address) if helps else None
 
-    def _tell_started(self, unit: Unit) -> None:
-        for item in unit.items:
-            self.emit(events.ItemStarted(item.step, item.index, item.address))
+    def _times(self, attempt: _Attempt) -> Times:
+        return Times(attempt.begun - self.started, time.monotonic() - attempt.begun)
 
     def _tell_progress(self, unit: Unit, status: JobStatus) -> None:
         item = unit.items[0]
         if isinstance(status, Queued):
-            self.emit(events.ItemProgress(item.step, item.index, item.address, position=status.position))
+            event = events.ItemProgress(item.step, item.index, item.address, position=status.position)
         elif isinstance(status, Running):
-            self.emit(
-                events.ItemProgress(
-                    item.step, item.index, item.address, status.progress, None, status.message
-                )
+            event = events.ItemProgress(
+                item.step, item.index, item.address, status.progress, None, status.message
             )
-
-
-class _NotAsked(AicpError):
-    """This command makes something else; what is not there already stays away."""
-
-    def __init__(self) -> None:
-        super().__init__("not asked for")
-
-
-def skipped(item: Item, blocker: str) -> ItemResult:
-    error = ItemError("skipped", 1, f"{blocker} has no result, and this needs it")
-    return ItemResult(
-        item.step, item.index, item.label, item.makes.kind, ItemState.SKIPPED,
-        inputs=_input_names(item), error=error,
-    )  # fmt: skip
-
-
-def not_run(item: Item, reason: str) -> ItemResult:
-    return ItemResult(
-        item.step, item.index, item.label, item.makes.kind, ItemState.NOT_RUN,
-        inputs=_input_names(item), notes=(reason,),
-    )  # fmt: skip
-
-
-def _input_names(item: Item) -> tuple[str, ...]:
-    return tuple(
-        source.address if isinstance(source, Pending) else source.sha256
-        for sources in item.inputs.values()
-        for source in sources
-    )
-
-
-def _internal(error: Exception) -> AicpError:
-    if isinstance(error, OSError):
-        return _disk(error)
-    return AicpError(
-        f"internal error: {type(error).__name__}: {error}", hint="please report this, with -v output"
-    )
-
-
-def _disk(error: OSError) -> AicpError:
-    """A full or read-only disk: what was paid is in the journal, and the same command goes on."""
-    return ProviderUnavailable(
-        f"{error.filename or 'a file'} cannot be written: {error.strerror or error}",
-        hint="make room or fix the permissions, and run the same command again; nothing is lost",
-    )
+        else:
+            return
+        self.emit(event)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,11 @@ class Workshop:
                 self._providers[name] = factory(surroundings)
             return self._providers[name]
 
+    def close(self) -> None:
+        """Give the vendors' connections back."""
+        for provider in self._providers.values():
+            provider.close()
+
     def door(self, run: str, caps: Sequence[Cap] = ()) -> Door:
         from ai_content_pipeline.media.probe import verify
 
@@ -119,8 +125,8 @@ def open_workshop(
         JournalError: it cannot be used, or the folder cannot be written.
     """
     try:
-        project.state.mkdir(mode=0o700, exist_ok=True)
-        (project.state / ".gitignore").write_text("*\n")
+        project.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _ignore(project.state / ".gitignore")
         owners = Owners(project.state / "owners")
     except OSError as error:
         raise JournalError(
@@ -128,14 +134,39 @@ def open_workshop(
             hint="the project's folder must be writable",
         ) from error
     try:
-        store = open_store(project.journal)
-    except BaseException:
-        owners.close()
-        raise
-    try:
-        yield Workshop(
-            project, store, ArtifactStore(project.state), owners, environ, clock or SystemClock(), factories
-        )
+        with _scratch(project.state / "tmp", owners) as scratch:
+            store = open_store(project.journal)
+            artifacts = ArtifactStore(project.state)
+            artifacts.scratch = scratch
+            workshop = Workshop(
+                project, store, artifacts, owners, environ, clock or SystemClock(), factories
+            )
+            try:
+                yield workshop
+            finally:
+                workshop.close()
+                store.close()
     finally:
-        store.close()
         owners.close()
+
+
+def _ignore(path: Path) -> None:
+    """Keep the project's memory out of git. Never through a link, and never over what is there."""
+    with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+        file.write("*\n")
+
+
+@contextmanager
+def _scratch(folder: Path, owners: Owners) -> Iterator[Path]:
+    """A folder for this process's files on their way, below `folder`; what the dead left there is removed."""
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if not owners.alive(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+    mine = folder / owners.me
+    try:
+        yield mine
+    finally:
+        shutil.rmtree(mine, ignore_errors=True)

@@ -1,0 +1,62 @@
+"""10,000 no-op items through the whole engine: what each costs, in CPU time and memory.
+
+Runs in a process of its own (``python -m benchmarks.items``), so that nothing else is counted.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.measure import ROOT, Measure, run_fake, tiny_png
+
+ITEMS = int(__import__("os").environ.get("N", "10000"))
+
+
+def benchmark() -> list[Measure]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.items"], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    found = json.loads(done.stdout)
+    return [
+        Measure(f"{ITEMS:,} no-op items: CPU an item", found["milliseconds"], 1.0, unit="ms"),
+        Measure(f"{ITEMS:,} no-op items: peak memory", found["megabytes"], 100.0, unit="MB"),
+    ]
+
+
+def pipeline(items: int) -> str:
+    prompts = "".join(f'        - "picture {number}"\n' for number in range(items))
+    return (
+        "name: many\nsteps:\n  - name: pictures\n    type: text_to_image\n    model: nano_banana_pro\n"
+        f"    params:\n      parallel: true\n      max_workers: 8\n      prompts:\n{prompts}"
+    )
+
+
+def _peak() -> float:
+    """The most memory this process has held, in MB: its own, not what its parent had at the fork."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+
+
+def main() -> None:
+    from ai_content_pipeline.providers.fake import Act
+
+    with tempfile.TemporaryDirectory() as folder:
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = run_fake(Path(folder), pipeline(ITEMS), lambda wire: Act(), draw=tiny_png)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    assert result.exit_code == 0
+    print(json.dumps({"milliseconds": 1000 * cpu / ITEMS, "megabytes": _peak(), "seconds": wall}))
+
+
+if __name__ == "__main__":
+    main()
