@@ -134,6 +134,8 @@ class _Expander:
         cards: dict[str, Card] = {}
         task = step.verbs.task
         for path, name in step.verbs.models.items():
+            if name in cards:
+                continue
             assert task is not None
             try:
                 cards[name] = catalog.resolve(name, task)
@@ -284,6 +286,9 @@ class _Expander:
         if self._brings_its_own(step):
             return {}
         message = f"step {step.name!r} has nothing to work on"
+        unfit = next((key for key, (_, name) in named.items() if name is not None), None)
+        if unfit:
+            message += f": {step.fields.type} takes no {unfit}"
         hint = "put a step before it, or give it 'input: {files: [...]}', or 'input_image:' at the top"
         raise _Misplaced((), f"{message}; {hint}")
 
@@ -322,6 +327,9 @@ class _Expander:
             raise LookupError(
                 f"step {step!r} has no item {text.partition('/')[2]!r}; it has {', '.join(labels)}"
             )
+        if slash and any(step == other.name for other in self.pipeline.steps if other.name not in self.done):
+            hint = "name an item of an earlier step, or previous.last_frame for the clip before"
+            raise LookupError(f"{text} is not there yet; {hint}")
         return self.files.read(text)
 
     # -- problems ----------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from ai_content_pipeline.pipeline.source import SourceFile, in_order, load, unkn
 from ai_content_pipeline.pipeline.top import Top, file_name
 from ai_content_pipeline.steps.registry import STEP_TYPES, default_names, step_type
 
+#: More steps than this are made by a program, or meant to keep one busy.
+MAX_STEPS = 1_000
+
 
 def load_pipeline(path: Path, *, environ: Mapping[str, str], overrides: Sequence[str] = ()) -> Pipeline:
     """Read and check a pipeline file. `overrides` are ``--set`` texts: ``a.b=c``.
@@ -63,6 +66,10 @@ def _steps(source: SourceFile, top: Top, found: list[Problem]) -> Pipeline:
         what = "'steps' is missing" if "steps" not in source.data else "'steps' must be a list of steps"
         hint = "write '- type: text_to_image' and so on below 'steps:'"
         found.append(source.problem(("steps",), what, hint))
+        return Pipeline(source, top, ())
+    if len(raw) > MAX_STEPS:
+        what = f"{len(raw):,} steps are more than the limit of {MAX_STEPS:,}"
+        found.append(source.problem(("steps", MAX_STEPS), what, "split the work over several files"))
         return Pipeline(source, top, ())
     names = default_names(raw)
     steps = [_step(source, index, value, names[index], found) for index, value in enumerate(raw)]

@@ -15,6 +15,7 @@ from ai_content_pipeline.steps.protocol import MAX_ITEMS, MAX_LABEL, Input
 
 _LABEL_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _NEAR = 0.8  # how alike the name of the file that was meant is, of 1
+_GUESSES = 20  # missing files that are looked for: a file may name thousands
 _DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -25,6 +26,7 @@ class OwnFiles:
     folder: Path
     paths: dict[str, Path] = field(default_factory=dict)
     _read: dict[Path, Input] = field(default_factory=dict)
+    _missed: int = 0
 
     def read(self, name: str) -> Input:
         """Probe and hash a file.
@@ -65,7 +67,8 @@ class OwnFiles:
             return self._read[path]
         try:
             if not path.is_file():
-                raise LookupError(_absent(path, name, self.folder))
+                self._missed += 1
+                raise LookupError(_absent(path, name, self.folder, guess=self._missed <= _GUESSES))
             artifact = Artifact(hash_file(path), path.stat().st_size, probe(path))
         except BadMedia as error:
             raise LookupError("; ".join(filter(None, (error.message, error.hint)))) from error
@@ -77,16 +80,21 @@ class OwnFiles:
         return self._read[path]
 
 
-def _absent(path: Path, name: str, folder: Path) -> str:
-    from difflib import get_close_matches
-
+def _absent(path: Path, name: str, folder: Path, *, guess: bool) -> str:
     if path.is_dir():
         return f'{name} is a folder; for all its files write {{files: ["{name.rstrip("/")}/*"]}}'
     if path.exists():
         return f"{name} is not a regular file; copy it into one"
-    near = get_close_matches(path.name[:100], _names(path.parent), n=1, cutoff=_NEAR)
-    hint = f"did you mean {Path(name).with_name(near[0])}?" if near else _relative_to(folder)
+    near = _nearest(path) if guess else None
+    hint = f"did you mean {Path(name).with_name(near)}?" if near else _relative_to(folder)
     return f"there is no file {name[:200]}; {hint}"
+
+
+def _nearest(path: Path) -> str | None:
+    """The file beside `path` that was probably meant."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(path.name[:100], _names(path.parent), n=1, cutoff=_NEAR)), None)
 
 
 def _names(folder: Path) -> list[str]:

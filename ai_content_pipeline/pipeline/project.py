@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ai_content_pipeline.providers.registry import VENDOR_URLS
 from ai_content_pipeline.steps.fields import reserved
 
 STATE_FOLDER = ".aicp"
@@ -30,10 +29,13 @@ class Project:
     def seen_from(self, environ: Mapping[str, str]) -> Project:
         """The project as a run in this environment sees it.
 
-        Plain http is accepted for this machine only, so it means a sandbox. Such a run has a memory of its own: what a stand-in made is
-        never taken for the real thing, nor does its listing say anything about the real vendor's.
+        Plain http is accepted for this machine only, so it means a sandbox. Such a run has a memory of its
+        own: what a stand-in made is never taken for the real thing, nor does its listing say anything about
+        the real vendor's.
         """
-        if any(environ.get(name, "").strip().startswith("http://") for name in VENDOR_URLS):
+        from ai_content_pipeline.providers.registry import VENDOR_URLS  # checking a file needs no provider
+
+        if any(environ.get(name, "").strip().lower().startswith("http://") for name in VENDOR_URLS):
             return replace(self, memory=f"{STATE_FOLDER}/sandbox")
         return self
 

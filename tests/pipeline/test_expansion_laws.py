@@ -148,3 +148,14 @@ steps:
   - {{type: thumbnail}}
 """
     assert len(expanded(text).items) == MAX_ITEMS
+
+
+def test_a_file_of_endless_steps_is_refused_at_once() -> None:
+    """A megabyte of steps costs no more time than a thousand."""
+    with pytest.raises(InvalidPipeline, match="40,000 steps are more than the limit of 1,000"):
+        expanded("steps:\n" + "  - {type: thumbnail}\n" * 40_000)
+    chain = (
+        "steps:\n  - {type: text_to_image, model: draft, params: {prompt: Go}}\n"
+        + "  - {type: thumbnail}\n" * 999
+    )
+    assert len(expanded(chain).steps) == 1000
