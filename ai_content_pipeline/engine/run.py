@@ -91,9 +91,10 @@ def _check_providers(expansion: Expansion, graph: Graph, workshop: Workshop, red
     plan = make_plan(expansion, workshop.store, workshop.artifacts, redo)
     for item in plan.items:
         work = graph.maker[item.address].work
-        if isinstance(work, JobRequest) and item.state not in (PlanState.CACHED, PlanState.NOT_ASKED):
-            if work.model.provider in missing:
-                raise missing[work.model.provider]
+        if item.state in (PlanState.CACHED, PlanState.NOT_ASKED) or not isinstance(work, JobRequest):
+            continue
+        if work.model.provider in missing:
+            raise missing[work.model.provider]
 
 
 @dataclass

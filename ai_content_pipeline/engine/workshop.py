@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from ai_content_pipeline.generation.store import Cap, Store
 from ai_content_pipeline.pipeline.project import Project
 from ai_content_pipeline.providers.protocol import Provider, Surroundings
 from ai_content_pipeline.providers.registry import PROVIDERS, VENDOR_URLS
+
+_OWNER = re.compile(r"[0-9a-f]{16}")
 
 ProviderFactory = Callable[[Surroundings], Provider]
 
@@ -138,9 +141,7 @@ def open_workshop(
             store = open_store(project.journal)
             artifacts = ArtifactStore(project.state)
             artifacts.scratch = scratch
-            workshop = Workshop(
-                project, store, artifacts, owners, environ, clock or SystemClock(), factories
-            )
+            workshop = Workshop(project, store, artifacts, owners, environ, clock or SystemClock(), factories)
             try:
                 yield workshop
             finally:
@@ -159,12 +160,9 @@ def _ignore(path: Path) -> None:
 @contextmanager
 def _scratch(folder: Path, owners: Owners) -> Iterator[Path]:
     """A folder for this process's files on their way, below `folder`; what the dead left there is removed."""
-    with suppress(FileNotFoundError):
-        for path in folder.iterdir():
-            if not owners.alive(path.name):
-                shutil.rmtree(path, ignore_errors=True)
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
+    for path in folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ():
+        if _OWNER.fullmatch(path.name) and not owners.alive(path.name):
+            shutil.rmtree(path, ignore_errors=True)
     mine = folder / owners.me
     try:
         yield mine
