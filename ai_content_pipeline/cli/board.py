@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
@@ -55,6 +55,7 @@ class Board:
         self._begun = 0.0
         self._steps: dict[str, _Step] = {}
         self._running: dict[str, _Item] = {}
+        self._widest = 0  # columns of the longest name so far: what stands beside it does not jump
         self._spent = Decimal(0)
         self._failure = ""
         self._deadline: float | None = None
@@ -65,10 +66,9 @@ class Board:
             case events.ItemEnded(result, spent):
                 self._ended(result, spent)
             case events.ItemProgress(_, _, address):
-                item = self._running.setdefault(address, _Item(one_line(address, _ADDRESS), now))
-                item.now = what_now(event)
+                self._item(address, now).now = what_now(event)
             case events.ItemStarted(_, _, address):
-                self._running[address] = _Item(one_line(address, _ADDRESS), now)
+                self._item(address, now)
             case events.RunStarted():
                 self._begin(event, now)
             case events.Interrupting(_, seconds):
@@ -81,6 +81,12 @@ class Board:
         self._steps = {step.name: _Step(one_line(step.name, _NAME), step.items) for step in event.steps}
         extra = ("  draft" if event.draft else "") + ("  going on" if event.resumed else "")
         self._title = ((one_line(event.pipeline, 60), "bold"), (extra, "dim"))
+
+    def _item(self, address: str, now: float) -> _Item:
+        if address not in self._running:
+            item = self._running[address] = _Item(one_line(address, _ADDRESS), now)
+            self._widest = max(self._widest, cells(item.name))
+        return self._running[address]
 
     def _ended(self, result: ItemResult, spent: Decimal) -> None:
         self._running.pop(result.address, None)
@@ -95,7 +101,7 @@ class Board:
     def lines(self, now: float, width: int, height: int) -> list[Line]:
         """What to show on a terminal of that many columns and lines; once the run is over, its steps."""
         if self._over:
-            return [self._title, *self._step_lines(width, len(self._steps))]
+            return [self._title, *self._step_lines(width, len(self._steps)), ()]
         running = min(_RUNNING, max(3, height - len(self._steps) - 8))
         items = list(self._item_lines(now, width, running))
         steps = self._step_lines(width, max(3, height - len(items) - 7))
@@ -126,22 +132,19 @@ class Board:
     def _item_lines(self, now: float, width: int, room: int) -> Iterator[Line]:
         """A line each for those that run longest, and how many more there are."""
         shown = list(islice(self._running.values(), room))
-        name = max((cells(item.name) for item in shown), default=0)
         for item in shown:
-            text = f"  {padded(item.name, name)}  {clock_time(now - item.since):>6}  "
+            text = f"  {padded(item.name, self._widest)}  {clock_time(now - item.since):>6}  "
             yield (text, ""), (one_line(item.now, max(0, width - cells(text) - 1)), "cyan")
         if len(self._running) > len(shown):
             yield ((f"  … and {len(self._running) - len(shown):,} more", "dim"),)
 
-    def _footer(self, now: float, width: int) -> Sequence[Line]:
-        last = f"  last failure  {self._failure}"
-        failure: Sequence[Line] = [((one_line(last, width - 3), "red"),)] if self._failure else []
-        total = f"  {clock_time(now - self._begun)}   {format_usd(self._spent)}"
-        if self._deadline is None:
-            return [*failure, ((total, "dim"),)]
-        left = clock_time(max(0.0, self._deadline - now))
-        words = f"interrupted: collecting what runs, {left} left; a second ^C detaches"
-        return [*failure, ((total, "dim"), (f"   {words}", "yellow"))]
+    def _footer(self, now: float, width: int) -> Iterator[Line]:
+        if self._failure:
+            yield ("  last failure  ", "dim"), (one_line(self._failure, width - 17), "red")
+        if self._deadline is not None:
+            left = clock_time(max(0.0, self._deadline - now))
+            yield ((f"  interrupted: collecting what runs, {left} left; ^C again detaches", "yellow"),)
+        yield ((f"  {clock_time(now - self._begun)}   {format_usd(self._spent)}", "dim"),)
 
 
 def _bar(step: _Step, width: int) -> Line:

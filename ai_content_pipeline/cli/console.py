@@ -166,7 +166,7 @@ class Console:
         """What deserves a line that stays beside the live display."""
         from ai_content_pipeline.engine import events
 
-        if isinstance(event, events.Note | events.Collected | events.Interrupting):
+        if isinstance(event, events.Note | events.Collected):
             self._tell(event)
 
     def _tell_interruption(self, event: Event) -> None:

@@ -135,11 +135,11 @@ def price(result: ItemResult) -> tuple[str, ...]:
 
 
 def what_now(event: events.ItemProgress) -> str:
-    """What a vendor last said of an item: ``queue 3``, ``42 %  drawing frame 20``."""
+    """What a vendor last said of an item: ``queue 3``, ``42 %, drawing frame 20``."""
     place = "" if event.position is None else f"queue {event.position}"
     known = event.progress is not None and 0 <= event.progress <= 1
     done = f"{event.progress:.0%}".replace("%", " %") if known else ""
-    return "  ".join(filter(None, (place, done, reported(event.message or ""))))
+    return ", ".join(filter(None, (place, done, reported(event.message or ""))))
 
 
 def interrupting(event: events.Interrupting) -> str:

@@ -31,7 +31,8 @@ def summary_lines(result: RunResult, page: Path, folder: Path) -> Iterator[Line]
     yield _row("report", _near(page, folder))
     for note in result.notes:
         yield ("  note    ", "yellow"), (reported(note), "")
-    yield from failure_lines(result)
+    failures = list(failure_lines(result))
+    yield from [(), *failures] if failures else []
 
 
 def failure_lines(result: RunResult) -> Iterator[Line]:
