@@ -38,8 +38,8 @@ class Reconciler:
                 return
             exhaustive = sightings is not None and sightings.exhaustive
             if self._past_grace(job, waited, exhaustive=exhaustive):
-                if candidates or sightings is None:
-                    return  # several could be ours, or the vendor is down: held
+                if candidates:
+                    return  # several could be ours: held
                 reads += 1
                 proofs += exhaustive
             if reads < _EMPTY_READS:

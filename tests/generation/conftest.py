@@ -39,6 +39,7 @@ class FakeClock:
         self._now = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
         self._steady = 100.0
         self.waits: list[float] = []
+        self.waited_for: list[threading.Event] = []
         self.on_wait: Callable[[], object] = lambda: None
 
     def now(self) -> datetime:
@@ -52,6 +53,7 @@ class FakeClock:
         if not event.is_set():
             self.pass_time(seconds)
             self.waits.append(seconds)
+            self.waited_for.append(event)
             self.on_wait()
         return event.is_set()
 

@@ -26,7 +26,7 @@ from ai_content_pipeline.errors import (
 )
 from ai_content_pipeline.generation import orders
 from ai_content_pipeline.generation.store import Cap, State
-from ai_content_pipeline.jobs import Billed, Gone, Reason, Running, Succeeded, Upload
+from ai_content_pipeline.jobs import Billed, Gone, Output, Reason, Running, Succeeded, Upload
 from ai_content_pipeline.providers.fake import Act
 
 # -- the plain way --------------------------------------------------------------------------------
@@ -542,9 +542,37 @@ def test_a_lost_file_is_fetched_again(world, how, links):
     process = world.start()
     made = process.generate(world.order())
     content = lose(world, made.job, how)
+    world.clock.pass_time(86400)
     again = process.generate(world.order())
     assert world.content(again.job) == content
     assert (again.job.state, again.cached, world.vendor.submits) == (State.DONE, False, 1)
+    assert again.job.seconds == made.job.seconds  # the model took no longer for it
+
+
+def test_a_vendor_may_move_its_files(world):
+    """A stored URL that is dead is no loss while the vendor, asked again, names another."""
+    world.vendor.links = True
+    process = world.start()
+    made = process.generate(world.order())
+    content = lose(world, made.job, "deleted")
+    world.vendor.deleted.add("fake://0/0")
+    process.door.provider("fake").poll = lambda handle: Succeeded((Output(url="fake://0/0?signed=anew"),))
+    assert world.content(process.generate(world.order()).job) == content
+    assert world.vendor.submits == 1
+
+
+@pytest.mark.parametrize("act", [Act(end="failed"), Act(end="failed", billed=Billed.YES), Act(end="gone")])
+def test_what_a_vendor_says_later_changes_no_good_result(world, act):
+    """A job that was DONE is not turned into a failure because its file was lost here: it stays blocked."""
+    process = world.start()
+    made = process.generate(world.order())
+    content = lose(world, made.job, "deleted")
+    world.vendor.jobs[0].act = act
+    with pytest.raises(BadMedia, match="missing or damaged"):
+        process.generate(world.order())
+    world.artifacts.path(made.job.artifacts[0]).write_bytes(content)
+    assert process.generate(world.order()).job == made.job
+    assert world.vendor.submits == 1
 
 
 @pytest.mark.parametrize("how", ["deleted", "damaged"])
@@ -675,6 +703,7 @@ def test_units_become_dollars_whoever_collects(world):
         (Act(cost=Decimal("Infinity")), None),
         (Act(cost=Decimal("1e30")), None),
         (Act(units=Decimal("NaN")), None),
+        (Act(units=Decimal("sNaN")), None),
         (Act(units=Decimal("-3")), None),
         (Act(units=Decimal(2), cost=Decimal("0.01")), 10_000),
     ],
@@ -718,6 +747,7 @@ def test_stopping_ends_the_wait_for_a_busy_vendor(world):
     with pytest.raises(Interrupted, match="not started"):
         process.generate(world.order())
     assert world.vendor.submits == 1
+    assert world.clock.waited_for == [process.door.stopping]
 
 
 def test_detaching_leaves_the_job_at_the_vendor(world):
@@ -789,6 +819,21 @@ def test_a_dead_process_is_inherited(world, times):
     assert (collected.state, collected.owner) == (State.DONE, heir.owners.me)
     assert heir.generate(world.order()).cached
     assert world.vendor.submits == 1
+
+
+def test_an_old_job_is_asked_calmly(world):
+    """A job that has run for minutes in another process is not asked as if it were new."""
+    world.vendor.script = lambda wire: Act(seconds=600)
+    process = world.start()
+    world.clock.on_wait = process.door.detached.set
+    with pytest.raises(Interrupted):
+        process.generate(world.order())
+    process.kill()
+    world.clock.on_wait = lambda: None
+    world.clock.pass_time(300)
+    world.clock.waits.clear()
+    assert world.start().generate(world.order()).job.state is State.DONE
+    assert set(world.clock.waits) == {4.0}
 
 
 def test_many_heirs(world):
