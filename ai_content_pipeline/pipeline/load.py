@@ -12,7 +12,7 @@ from ai_content_pipeline.errors import InvalidPipeline, Problem
 from ai_content_pipeline.pipeline.checked import Pipeline, PipelineStep
 from ai_content_pipeline.pipeline.overrides import apply_overrides
 from ai_content_pipeline.pipeline.problems import problems
-from ai_content_pipeline.pipeline.source import SourceFile, in_order, load, unknown_key
+from ai_content_pipeline.pipeline.source import SourceFile, closest, in_order, load
 from ai_content_pipeline.pipeline.top import Top, file_name
 from ai_content_pipeline.steps.registry import STEP_TYPES, default_names, step_type
 
@@ -106,10 +106,13 @@ def _step(
 
 
 def _no_type(source: SourceFile, path: tuple[str | int, ...], kind: object) -> Problem:
+    choice = f"choose one of {', '.join(STEP_TYPES)}"
     if not isinstance(kind, str):
         words = "this step has no 'type'" if kind is None else "a step's 'type' must be text"
-        return source.problem((*path, "type"), words, f"choose one of {', '.join(STEP_TYPES)}")
-    return source.problem((*path, "type"), f"unknown step type {kind[:60]!r}", unknown_key(kind, STEP_TYPES))
+        return source.problem((*path, "type"), words, choice)
+    meant = closest(kind, STEP_TYPES)
+    hint = f"did you mean {meant!r}?" if meant else choice
+    return source.problem((*path, "type"), f"unknown step type {kind[:60]!r}", hint)
 
 
 def _name_clashes(source: SourceFile, steps: Sequence[PipelineStep]) -> list[Problem]:

@@ -173,7 +173,7 @@ class Entry(Fields):
     prompt: str | None = None
     seed: Seed | None = None
     params: dict[str, Any] = Field(default_factory=dict)
-    model: str | None = None
+    model: Annotated[str, Field(min_length=1)] | None = None
     file: str | None = None
     start: str | None = None
     end: str | None = None
@@ -245,7 +245,7 @@ class ModelFields(StepFields):
 
     task: ClassVar[Task]
 
-    model: str
+    model: Annotated[str, Field(min_length=1)]
     params: ModelParams = ModelParams()
     model_params: dict[str, Any] = Field(default_factory=dict)
 

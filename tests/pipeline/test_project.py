@@ -127,3 +127,11 @@ def test_odd_names_are_said_and_never_crash(name: str, tmp_path: Path) -> None:
             read(name)
     with pytest.raises(LookupError):
         OwnFiles(tmp_path).glob(f"{name}*" if name not in ("", ".") else "")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4010", " HTTP://localhost:4010/"])
+def test_a_sandbox_has_a_memory_of_its_own(url: str, tmp_path: Path) -> None:
+    """What a stand-in made is never taken for the real thing, however its address is written."""
+    project = find_project(tmp_path)
+    assert project.seen_from({"AICP_FAL_URL": url}).state == project.state / "sandbox"
+    assert project.seen_from({"AICP_FAL_URL": "https://proxy.example"}) == project
