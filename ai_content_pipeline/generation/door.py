@@ -182,6 +182,9 @@ class Door:
             raise
         except OutcomeUnknown as error:
             return self.store.doubted(key, me, error.message, self.clock.now())
+        except Exception as error:  # noqa: BLE001  whatever went wrong, the request may have left
+            message = f"{type(error).__name__}: {error}"
+            return self.store.doubted(key, me, message, self.clock.now())
         try:
             return self.store.submitted(key, me, handle, self.clock.now())
         except JournalError as error:

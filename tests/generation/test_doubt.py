@@ -305,6 +305,24 @@ def test_a_process_that_dies_while_it_sends(world):
     assert (world.vendor.submits, len(world.vendor.charges)) == (1, 1)
 
 
+def test_a_bug_while_sending_is_a_doubt(world):
+    """Whatever a provider raises after it began to send, the request may have left: it is looked for."""
+    process = world.start()
+    provider = process.door.provider("fake")
+    submit = provider.submit
+
+    def stumble(wire, key):
+        submit(wire, key)
+        raise KeyError("request_id")
+
+    provider.submit = stumble
+    assert process.generate(world.order()).job.state is State.DONE
+    assert (world.vendor.submits, len(world.vendor.charges)) == (1, 1)
+    world.vendor.listing = "none"
+    with pytest.raises(OutcomeUnknown, match="KeyError: 'request_id'"):
+        process.generate(world.order("another"))
+
+
 def test_the_users_decision_stands(world):
     """After `resubmit` the job is sent once more; the doubtful one stays counted, and the cap knows it."""
     world.vendor.listing = "none"

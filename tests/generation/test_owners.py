@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -77,14 +78,21 @@ def test_an_unknown_owner_is_dead(tmp_path):
     owners.close()
 
 
-def test_a_dead_owner_stays_dead_for_everybody(child, tmp_path):
-    """Many who ask at once may see a killed owner alive for a moment, but nobody makes it so."""
+def test_locks_that_lock_nothing_are_refused(tmp_path, monkeypatch):
+    """On a file system whose locks do nothing a living process would look dead: nothing is started there."""
+    monkeypatch.setattr("ai_content_pipeline.generation.owners._lock", lambda descriptor, shared: True)
+    with pytest.raises(OSError, match="file locks do not work") as refused:
+        Owners(tmp_path / "owners")
+    assert refused.value.errno == errno.ENOLCK
+
+
+def test_a_dead_owner_is_dead_for_everybody(child, tmp_path):
+    """Many who ask at once all see a killed owner dead: none takes another's question for a sign of life."""
     process, owner = child
     process.kill()
     process.wait()
     asking = [Owners(tmp_path / "owners") for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda owners: owners.alive(owner), asking))
-    assert [owners.alive(owner) for owners in asking] == [False] * 8
+        assert list(pool.map(lambda owners: owners.alive(owner), asking)) == [False] * 8
     for owners in asking:
         owners.close()
