@@ -21,6 +21,7 @@ VERSION = 1
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 #: Decimal's own context rounds to 28 digits, which would make one key of two long ids.
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def request_key(request: JobRequest, ordinal: int) -> str:
@@ -83,7 +84,7 @@ def canonical(value: Json) -> Json:
 
 
 def canonical_json(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def _number(text: str) -> str:

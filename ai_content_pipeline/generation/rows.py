@@ -30,9 +30,8 @@ def moment(micro: int | None) -> datetime | None:
     return None if micro is None else datetime.fromtimestamp(micro / 1_000_000, UTC)
 
 
-def dump(value: Any) -> str:
-    """JSON in ASCII: what vendors send may hold half of a surrogate pair, which SQLite would refuse."""
-    return json.dumps(value, separators=(",", ":"))
+#: JSON in ASCII: what vendors send may hold half of a surrogate pair, which SQLite would refuse.
+dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def text(value: str) -> str:
