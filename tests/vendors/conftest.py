@@ -30,7 +30,7 @@ from ai_content_pipeline.engine.workshop import Workshop, open_workshop
 from ai_content_pipeline.generation.store import Job, State
 from ai_content_pipeline.pipeline.expansion import expand
 from ai_content_pipeline.pipeline.load import load_pipeline
-from ai_content_pipeline.pipeline.project import find_project
+from ai_content_pipeline.pipeline.project import Project, find_project
 from ai_content_pipeline.providers.protocol import Surroundings
 from ai_content_pipeline.providers.registry import PROVIDERS
 from ai_content_pipeline.sandbox import Match, Rule, Sandbox, Settings
@@ -116,9 +116,14 @@ class Account:
         path.write_text(text, encoding="utf-8")
         return path
 
+    @property
+    def project(self) -> Project:
+        """As the command line sees it: a sandbox has a memory of its own."""
+        return find_project(self.root).seen_from(self.environ)
+
     @contextmanager
     def workshop(self) -> Iterator[Workshop]:
-        with open_workshop(find_project(self.root), self.environ, clock=self.clock) as workshop:
+        with open_workshop(self.project, self.environ, clock=self.clock) as workshop:
             yield workshop
 
     def run(

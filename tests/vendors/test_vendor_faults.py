@@ -156,7 +156,7 @@ def test_what_does_not_decode_is_kept_and_fetched_again_for_nothing(
     account.write(account.pictures(vendor, ["a cup"]))
     assert account.chain().code == 1
     assert account.sandbox.counts()[f"{vendor}.download"] == 5
-    kept = list((account.root / ".aicp" / "quarantine").iterdir())
+    kept = list((account.project.state / "quarantine").iterdir())
     assert len(kept) == (0 if action.kind == "empty" else 1) or kept[0].stat().st_size == 0
     assert account.aicp("fetch").code == 1
     account.unscript()
