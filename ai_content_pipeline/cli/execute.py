@@ -47,11 +47,11 @@ def invocation(command: str, showing: Showing) -> Iterator[tuple[Console, Outcom
         yield console, outcome
     except AicpError as caught:
         error = caught
-    except OSError as caught:
-        error = AicpError(f"{caught.filename or 'a file'}: {caught.strerror or caught}")
     except (BrokenPipeError, KeyboardInterrupt):
         raise
-    except Exception as caught:  # noqa: BLE001  the command line's last line: no traceback reaches a user
+    except OSError as caught:
+        error = AicpError(f"{caught.filename or 'a file'}: {caught.strerror or caught}")
+    except Exception as caught:  # the command line's last line: no traceback reaches a user
         if showing.verbose > 1:
             raise
         error = AicpError(
@@ -171,7 +171,7 @@ def _load(wish: Wish) -> tuple[Expansion, Project]:
     from ai_content_pipeline.pipeline.project import find_project
 
     pipeline = load_pipeline(wish.path, environ=os.environ, overrides=wish.overrides)
-    return expand(pipeline, draft=wish.draft), find_project(wish.path)
+    return expand(pipeline, draft=wish.draft), find_project(wish.path).seen_from(os.environ)
 
 
 @contextmanager
