@@ -121,11 +121,11 @@ class Board:
     def _step_line(self, step: _Step, name: int, digits: int, bar: int) -> Line:
         told: list[Span] = []
         if step.reused:
-            told.append((f"  {step.reused} cached", "dim"))
+            told.append((f"  {step.reused:,} cached", "dim"))
         if step.bad:
-            told.append((f"  {step.bad} failed", "red"))
+            told.append((f"  {step.bad:,} failed", "red"))
         if step.left_out:
-            told.append((f"  {step.left_out} left out", "yellow"))
+            told.append((f"  {step.left_out:,} left out", "yellow"))
         amount = f"{step.good:>{digits}}/{step.items}"
         return ((f"  {padded(step.name, name)}  ", ""), *_bar(step, bar), (amount, ""), *told)
 

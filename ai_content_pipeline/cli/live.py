@@ -51,7 +51,7 @@ class LiveBoard:
         with self._lock:
             self._board.update(event, self._clock())
         if isinstance(event, events.RunStarted):
-            self._live.start()
+            self._live.start(refresh=True)
 
     def above(self, line: Line) -> None:
         """A line that stays, above what changes."""

@@ -102,7 +102,7 @@ class PlainLines:
     def _tell(self, step: str) -> None:
         states = self._tallies[step].states
         if states:
-            told = ", ".join(f"{number} {STATES[state][0]}" for state, number in states.items())
+            told = ", ".join(f"{number:,} {STATES[state][0]}" for state, number in states.items())
             self._say(f"{one_line(step)}  {told}")
         states.clear()
 
