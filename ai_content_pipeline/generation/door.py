@@ -303,6 +303,9 @@ class Door:
                 return self.fetcher.fetch(job, status.outputs)
             except Deleted as error:
                 return self._lost(job, provider, f"its file was deleted ({error})")
+        if isinstance(status, Failed) and status.reason is Reason.INVALID:
+            # It may be an input that the vendor can no longer read: asked again, it is uploaded again.
+            self.store.forget_uploads(job.provider, orders.input_contents(job))
         if isinstance(status, Failed) and not job.artifacts:
             return self.store.failed(job.key, status.reason, status.message, status.billed, now)
         return self._lost(job, provider, status.message)

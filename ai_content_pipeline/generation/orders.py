@@ -101,3 +101,10 @@ def reported_cost(job: Job, status: Succeeded) -> int | None:
     if cost is None or not cost.is_finite() or not 0 <= cost < _INCREDIBLE:
         return None
     return to_micro(cost)
+
+
+def input_contents(job: Job) -> list[str]:
+    """The sha256 of every input file of a journaled job."""
+    inputs = job.description.get("inputs")
+    groups = inputs.values() if isinstance(inputs, dict) else ()
+    return [str(sha256) for group in groups if isinstance(group, list) for sha256 in group]

@@ -223,6 +223,11 @@ class SqliteStore:
         row = (provider, sha256, upload.url, expires)
         self._writer.soon(lambda db: db.execute("INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?)", row))
 
+    def forget_uploads(self, provider: str, contents: Iterable[str]) -> None:
+        query = "DELETE FROM upload WHERE provider=? AND sha256=?"
+        values = [(provider, sha256) for sha256 in contents]
+        self._writer.call(lambda db: db.executemany(query, values))
+
     # -- local results, takes, runs, delivered files ---------------------------------------------------
 
     def local(self, key: str) -> tuple[Artifact, ...] | None:

@@ -252,6 +252,10 @@ class Store(Protocol):
         """Remember an upload. Free to repeat, so it may be lost with the process."""
         ...
 
+    def forget_uploads(self, provider: str, contents: Iterable[str]) -> None:
+        """The vendor may not have these any more (sha256): the next request uploads them anew."""
+        ...
+
     # -- local results, takes, runs, delivered files --------------------------------------------------
     def local(self, key: str) -> tuple[Artifact, ...] | None: ...
     def local_done(self, key: str, artifacts: Sequence[Artifact]) -> None:

@@ -157,7 +157,6 @@ def test_an_upload_is_used_again_until_it_expires(account: Any, vendor: str, mod
     assert account.paid == {"waves": 1, "wind": 1, "rain": 1}
 
 
-@pytest.mark.xfail(reason="the address of an upload that the vendor has deleted is used again for days")
 def test_an_upload_that_is_gone_too_early(account: Any) -> None:
     """fal may have billed the failure, so it is not repeated by itself; a redo uploads the picture anew."""
     own_picture(account)
