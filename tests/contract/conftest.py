@@ -6,6 +6,7 @@ A further store or provider joins its contract by one entry in `STORES` or `PROV
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -13,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
+from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo, Role
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.sqlite import SqliteStore
 from ai_content_pipeline.generation.store import Cap, Claim, Claimed, Job, State, Store
 from ai_content_pipeline.jobs import (
     Billed,
     Handle,
+    InputField,
     JobRequest,
     JobStatus,
     Model,
@@ -29,9 +31,15 @@ from ai_content_pipeline.jobs import (
     Task,
     WireRequest,
 )
+from ai_content_pipeline.media.download import download
+from ai_content_pipeline.media.hosts import HostRule
 from ai_content_pipeline.providers.draft import DraftProvider
 from ai_content_pipeline.providers.fake import Act, FakeProvider, FakeVendor
+from ai_content_pipeline.providers.fal import FalProvider
 from ai_content_pipeline.providers.protocol import Provider, Surroundings
+from ai_content_pipeline.providers.replicate import ReplicateProvider
+from ai_content_pipeline.sandbox import Match, Rule, Sandbox, Settings
+from ai_content_pipeline.sandbox import actions as act
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "sqlite": lambda folder: SqliteStore(folder / "journal.sqlite3"),
@@ -147,9 +155,14 @@ class Rig:
     pass_time: Callable[[float], None]
     now: Callable[[], datetime]
     download: Callable[[str, Path], None] | None = None
+    stranger: Handle = field(default_factory=lambda: Handle("999999"))  # of a job that the far side never had
+    close: Callable[[], None] = lambda: None
 
     def request(self, prompt: str = "a cup of coffee", **changes: object) -> JobRequest:
-        return replace(JobRequest(self.model, prompt, {}, {}), **changes)
+        request = replace(JobRequest(self.model, prompt, {}, {}), **changes)
+        if self.model.count_field is None or request.outputs == 1:
+            return request
+        return replace(request, params={**request.params, self.model.count_field: request.outputs})
 
     def wire(self, prompt: str = "a cup of coffee", seed: int | None = 7) -> WireRequest:
         return self.provider.wire(self.request(prompt), {}, seed)
@@ -213,8 +226,62 @@ def _draft(folder: Path) -> Rig:
     )
 
 
+def _vendor(
+    folder: Path, make: Callable[[Surroundings], FalProvider | ReplicateProvider], model: Model
+) -> Rig:
+    """A real vendor's provider on a sandbox. Time passes at the vendor; our clock only follows it."""
+    stack, passed = ExitStack(), [timedelta(seconds=-0.5)]  # vendors round their timestamps
+    sandbox = stack.enter_context(Sandbox(Settings(image_seconds=3.0, look="plain", image_px=64)))
+    failing = act.ErrorBody(billed=True) if model.provider == "fal" else act.Fail(billed=True)
+    acts: dict[str, act.AnyAction] = {
+        "refuse": act.Status(code=422),
+        "busy": act.Status(code=429, retry_after=3),
+        "lose the answer": act.Drop(),
+        "drop the request": act.Reset(),
+        "fail": act.Fail(),
+        "fail and bill": failing,
+        "reject the content": act.Reject(),
+    }
+
+    def another() -> FalProvider | ReplicateProvider:
+        provider = make(Surroundings(sandbox.environ(), folder, lambda sha: folder / sha))
+        stack.callback(provider.close)
+        return provider
+
+    def pass_time(seconds: float) -> None:
+        sandbox.advance(seconds)
+        passed[0] += timedelta(seconds=seconds)
+
+    url = f"{sandbox.url}/{'/'.join(model.endpoint.split('/')[:2])}/requests/999999"
+    urls = {"status_url": f"{url}/status", "response_url": url, "cancel_url": f"{url}/cancel"}
+    return Rig(
+        provider=another(),
+        again=another,
+        model=model,
+        behave=lambda how: sandbox.script(Rule(match=Match(route=("submit",)), action=acts[how])),
+        charges=lambda: len(sandbox.jobs()),
+        pass_time=pass_time,
+        now=lambda: datetime.now(UTC) + passed[0],
+        download=lambda url, path: download(url, path, allow=HostRule.of(sandbox.url)),
+        stranger=Handle("999999", {**urls, "endpoint": model.endpoint, "base": sandbox.url}),
+        close=stack.close,
+    )
+
+
+def _model(provider: str, endpoint: str, files: str, count_field: str) -> Model:
+    fields = {Role.REFERENCE: InputField(files, many=True)}
+    return Model(
+        provider, provider, endpoint, Task.TEXT_TO_IMAGE, fields, seed_field="seed", count_field=count_field
+    )
+
+
+_FAL = _model("fal", "fal-ai/flux/dev", "image_urls", "num_images")
+_REPLICATE = _model("replicate", "black-forest-labs/flux-dev", "image_input", "num_outputs")
+
 PROVIDERS: dict[str, Callable[[Path], Rig]] = {
     "draft": _draft,
+    "fal": lambda folder: _vendor(folder, FalProvider, _FAL),
+    "replicate": lambda folder: _vendor(folder, ReplicateProvider, _REPLICATE),
     "fake": _fake,
     "fake with links": lambda folder: _fake(folder, links=True),
     "fake and repeatable": lambda folder: _fake(folder, repeatable=True),
@@ -222,5 +289,7 @@ PROVIDERS: dict[str, Callable[[Path], Rig]] = {
 
 
 @pytest.fixture(params=PROVIDERS)
-def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
-    return PROVIDERS[request.param](tmp_path)
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    rig = PROVIDERS[request.param](tmp_path)
+    yield rig
+    rig.close()
