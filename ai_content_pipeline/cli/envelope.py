@@ -59,7 +59,7 @@ def dumps(value: object) -> str:
     except ValueError:
         text = _json(_finite(value))
     text = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], encodable(text))
-    return text.replace("##[", "##\\u005b").replace("\x7f", "\\u007f")
+    return text.replace("##[", "##\\u005b")
 
 
 def event_line(event: Event, seq: int) -> str:

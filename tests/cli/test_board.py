@@ -113,6 +113,7 @@ def test_the_display_fits_its_terminal(steps, running, width, height, trouble):
     if trouble:
         error = ItemError("c", 1, "恋" * 300)
         told += [ended("step_1", 0, ItemState.FAILED, error), events.Interrupting(1, 300.0)]
+        told += [events.ItemProgress("clips", 0, "clips/scene_0", 0.5, 1, "恋" * 300)]
     shown = drawn(board(*told, steps=steps), 1.0, width, height)
     assert len(shown) < height
     assert all(cells(line) <= max(width, 68) for line in shown)
@@ -212,6 +213,7 @@ def test_a_terminal_gets_the_board_and_no_markup_is_interpreted():
         assert text in shown
     assert "\x1b[32m" in shown  # green: done
     assert "\x1b[1A" in shown  # it went up to draw again
+    assert not re.search(r"\d:\d\d:\d\d", shown)  # hours: a clock that was read before it was set
     assert "owned" not in shown
     assert "\x1b]" not in shown
     assert "\x1b[2J" not in shown

@@ -281,6 +281,7 @@ def test_the_caret_stands_below_the_place(tmp_path, source, line, column, under)
     _, text, caret = shown(Problem("odd", None, str(file), line, column))
     place = text.index(under, text.index("|"))
     assert cells(text[:place]) == cells(caret[: caret.index("^")])
+    assert "\t" not in text
     assert len(text) < 120
 
 
@@ -321,6 +322,13 @@ def test_tables_are_aligned_and_whole_on_a_pipe():
     assert long == "b" * 300 + "  $12.00"
 
 
+def test_hidden_characters_take_no_room_in_tables():
+    """Columns are as wide as what is seen of their cells."""
+    desk = Desk()
+    desk.console.table(("a", "b"), [("x\x1b[31m\u202ey", "1"), ("zz", "2")], align="ll")
+    assert desk.out.getvalue() == "a   b\nxy  1\nzz  2\n"
+
+
 def test_a_table_without_rows_is_its_header():
     """Nothing to show is no error."""
     desk = Desk()
@@ -337,7 +345,7 @@ def test_a_run_in_plain_lines():
     second_hand = CostEstimate(Decimal("0.7"), second_hand=True)
     with desk.console.progress():
         desk.tell(
-            started(("storyboard", 1), ("clips", 4)),
+            started(("storyboard", 1), ("clips", 5)),
             ended("storyboard", 1, ItemState.CACHED),
             events.ItemStarted("clips", 1, "clips/scene_2"),
             ended("clips", 1, ItemState.DONE, cost=Decimal("0.70"), seconds=12.34, estimate=second_hand),
@@ -346,16 +354,18 @@ def test_a_run_in_plain_lines():
             ended(
                 "clips", 4, ItemState.SKIPPED, error=ItemError("skipped", 1, "scenes/scene_4 has no result")
             ),
+            ended("clips", 5, ItemState.DONE, cost=Decimal("0.5"), reported=True, estimate=second_hand),
             events.Collected("old/scene_1"),
             events.Note("scene_1.mp4 was edited; the new one is beside it"),
         )
     assert desk.said == (
-        "story: 2 steps, 5 items\n"
+        "story: 2 steps, 6 items\n"
         "storyboard/scene_1  cached\n"
         "clips/scene_1  done  12 s  ~$0.70\n"
         "clips/scene_2  failed: the vendor refused it\n"
         "clips/scene_3  in doubt: nobody knows\n"
         "clips/scene_4  skipped: scenes/scene_4 has no result\n"
+        "clips/scene_5  done  $0.50\n"
         "old/scene_1  collected, from an earlier run\n"
         "scene_1.mp4 was edited; the new one is beside it\n"
     )
@@ -384,6 +394,37 @@ def test_progress_is_told_at_most_every_thirty_seconds():
         "clips/scene_2  1 min 30 s  queue 10",
         "clips/scene_3  1 min 30 s  42 %, drawing",
     ]
+
+
+@pytest.mark.parametrize("progress", [float("nan"), float("inf"), -1.0, 42.0])
+def test_a_progress_that_is_none_is_not_told(progress):
+    """A vendor's number outside 0..1 is no percentage."""
+    desk = Desk()
+    desk.tell(events.ItemStarted("clips", 1, "clips/scene_2"))
+    desk.now = 60.0
+    desk.tell(events.ItemProgress("clips", 1, "clips/scene_2", progress))
+    assert desk.lines == ["clips/scene_2  1 min 00 s"]
+
+
+def test_no_word_of_a_vendor_shows_what_a_url_signs(tmp_path):
+    """Logs are read by others: of URLs in errors, notes and progress only what fetches nothing is shown."""
+    desk = Desk()
+    signed = "see https://cdn.example/a.mp4?token=secret"
+    error = replace(REFUSED, message=signed)
+    desk.now = 60.0
+    desk.tell(
+        events.Note(signed),
+        ended("clips", 1, ItemState.FAILED, error=error),
+        ended("clips", 2, ItemState.NOT_RUN, notes=(signed,)),
+        events.ItemStarted("clips", 2, "clips/scene_3"),
+    )
+    desk.now = 120.0
+    desk.tell(events.ItemProgress("clips", 2, "clips/scene_3", message=signed))
+    failed = item("clips", 1, ItemState.FAILED, error=error)
+    desk.console.summary(run_result(tmp_path, failed, notes=(signed,)), tmp_path / "report.html")
+    desk.console.error(AicpError(signed))
+    assert desk.said.count("see https://cdn.example/a.mp4") == 7
+    assert "secret" not in desk.said
 
 
 def test_many_cached_items_are_one_line():

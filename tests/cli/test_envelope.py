@@ -46,8 +46,9 @@ def test_controls_and_directions_are_escaped():
     hostile = "\x1b]52;c;eA==\x07\u202e\x7f\x9b::error::##[add-mask]x\n"
     text = dumps({"a": hostile})
     assert json.loads(text) == {"a": hostile}
-    assert "\x1b" not in text
-    assert "\\u202e" in text
+    assert text.isprintable()
+    assert text.isascii()
+    assert "##[" not in text
 
 
 def test_numbers_and_amounts_are_strict():
