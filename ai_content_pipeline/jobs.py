@@ -210,6 +210,7 @@ class CancelAnswer(StrEnum):
     TOO_LATE = "too_late"  # already finished: collect it
     UNKNOWN_JOB = "unknown_job"
     UNSUPPORTED = "unsupported"
+    NO_ANSWER = "no_answer"  # the vendor could not be asked: it may still run
 
 
 @dataclass(frozen=True, slots=True)

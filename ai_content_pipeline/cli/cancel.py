@@ -16,11 +16,14 @@ from ai_content_pipeline.cli import options
 def command(addresses: tuple[str, ...], **arguments: Any) -> int:
     """Ask the vendors to stop what this project still has running: everything, or the items at ADDRESSES.
 
-    Says what each vendor answered. A job that had finished already is collected: it is paid.
+    Says what each vendor answered; exit code 75 when one gave no answer, and the job may still run. A job
+    that had finished already is collected: it is paid.
     """
     from ai_content_pipeline.cli.execute import invocation
     from ai_content_pipeline.cli.memory import memory
     from ai_content_pipeline.engine.collect import cancel_jobs, collect_jobs, orphaned
+    from ai_content_pipeline.errors import ProviderUnavailable
+    from ai_content_pipeline.jobs import CancelAnswer
 
     with (
         invocation("cancel", options.showing(arguments)) as (console, outcome),
@@ -31,9 +34,11 @@ def command(addresses: tuple[str, ...], **arguments: Any) -> int:
             console.say(f"{job.address}  {job.provider}: {answer.value.replace('_', ' ')}")
         if not answers:
             console.say("nothing runs")
-        asked = {job.key for job, _ in answers}
+        asked = {job.key for job, answer in answers if answer is not CancelAnswer.NO_ANSWER}
         ended = [job for job in orphaned(workshop) if job.key in asked]
         for job, error in collect_jobs(workshop, ended):
             console.say(f"{job.address}  {'collected' if error is None else error.message}")
+        if len(asked) < len(answers):
+            outcome.exit_code = ProviderUnavailable.exit_code
         outcome.data = {"jobs": [{"address": job.address, "answer": answer.value} for job, answer in answers]}
     return outcome.exit_code

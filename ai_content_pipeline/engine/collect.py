@@ -9,7 +9,7 @@ from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError
 from ai_content_pipeline.generation.door import Door
 from ai_content_pipeline.generation.store import OPEN, Job, State
-from ai_content_pipeline.jobs import CancelAnswer, Reason
+from ai_content_pipeline.jobs import CancelAnswer, Handle, Reason
 
 COLLECTORS = 16
 
@@ -60,11 +60,18 @@ def cancel_jobs(
     workshop: Workshop, addresses: Sequence[str] = (), *, mine: bool = False
 ) -> list[tuple[Job, CancelAnswer]]:
     """Ask the vendors to cancel every submitted job (or those at `addresses`; or this process's own
-    with `mine`), and what each answered."""
+    with `mine`), and what each answered. One that cannot be asked does not keep the others from it."""
     answers = []
     for job in workshop.store.jobs((State.SUBMITTED,)):
         if mine and job.owner != workshop.owners.me:
             continue
         if job.handle is not None and (not addresses or job.address in addresses):
-            answers.append((job, workshop.provider(job.provider).cancel(job.handle)))
+            answers.append((job, _cancel(workshop, job, job.handle)))
     return answers
+
+
+def _cancel(workshop: Workshop, job: Job, handle: Handle) -> CancelAnswer:
+    try:
+        return workshop.provider(job.provider).cancel(handle)
+    except AicpError:
+        return CancelAnswer.NO_ANSWER

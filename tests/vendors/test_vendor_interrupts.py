@@ -132,3 +132,30 @@ def test_only_what_is_named_is_cancelled(account: Any) -> None:
     process.communicate()
     assert "pics/pics_2" in account.aicp("cancel", "pics/pics_2").text
     assert sorted(job.status for job in account.sandbox.jobs()) != ["canceled", "canceled"]
+
+
+@pytest.mark.parametrize("vendor", BOTH)
+def test_a_vendor_that_cannot_be_asked_to_cancel(account: Any, vendor: str) -> None:
+    """Exit 75 and which job may still run; it is not given up: what it makes is collected, paid once."""
+    left_running(account, vendor, 30.0)
+    account.script(do.Status(code=503), route=("cancel",))
+    said = account.aicp("cancel")
+    assert (said.code, f"{vendor}: no answer" in said.text) == (75, True), said.text
+    account.unscript()
+    account.sandbox.advance(60)
+    assert account.chain().code == 0
+    assert (account.accepted, account.paid) == (1, {"picture 0": 1})
+
+
+def test_an_interrupt_that_cannot_cancel_still_ends_well(account: Any) -> None:
+    """--cancel-on-interrupt and no answer: the run goes on collecting, as after any ^C."""
+    account.sandbox.script(
+        account.rule(do.RunTime(seconds=2.0), route=("submit",)),
+        account.rule(do.Status(code=500), route=("cancel",)),
+    )
+    process = begun(account, "fal", "--cancel-on-interrupt")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode in (0, 130), out + err
+    assert err.count("fal: no answer") == 2
+    assert account.paid == {"picture 0": 1, "picture 1": 1}
