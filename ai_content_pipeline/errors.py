@@ -123,7 +123,9 @@ class NotAccepted(AicpError):
 
     code = "not_accepted"
 
-    def __init__(self, cause: AicpError, *, temporary: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, cause: AicpError, *, temporary: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(cause.message, hint=cause.hint)
         self.cause = cause
         self.temporary = temporary

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 
 from ai_content_pipeline.engine import events
+from ai_content_pipeline.engine.plan import Plan, make_plan
 from ai_content_pipeline.engine.results import RunResult
 from ai_content_pipeline.engine.run import RunOptions, run
-from ai_content_pipeline.engine.workshop import open_workshop
+from ai_content_pipeline.engine.workshop import Workshop, open_workshop
 from ai_content_pipeline.generation.clock import Clock
 from ai_content_pipeline.pipeline.expansion import Expansion, expand
 from ai_content_pipeline.pipeline.load import load_pipeline
@@ -57,7 +59,7 @@ class Studio:
     vendor: FakeVendor
     events: list[events.Event] = field(default_factory=list)
     repeatable: bool = False
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=lambda: {"AICP_RECONCILE_GRACE": "0.2"})
     clock: Clock | None = None
 
     @property
@@ -84,12 +86,37 @@ class Studio:
         expansion = self.expand(text, draft=draft)
         parts = Path(expansion.pipeline.top.output_dir).parts
         settings = RunOptions(
-            self.root, parts, f"run-{len(self.events)}", lambda address: f"aicp redo {address}", redo, **options
+            self.root,
+            parts,
+            f"run-{len(self.events)}",
+            lambda address: f"aicp redo {address}",
+            redo,
+            **options,
         )
-        with open_workshop(
-            self.project, self.environ, clock=self.clock, factories=self.factories
-        ) as workshop:
+        with self.workshop() as workshop:
             return run(expansion, workshop, settings, emit or self.events.append)
+
+    def workshop(self) -> AbstractContextManager[Workshop]:
+        download = self.vendor.download if self.vendor.links else None
+        return open_workshop(
+            self.project, self.environ, clock=self.clock, factories=self.factories, download=download
+        )
+
+    def plan(self, text: str, *, redo: str | None = None, draft: bool = False) -> Plan:
+        """What `run` would do."""
+        expansion = self.expand(text, draft=draft)
+        with self.workshop() as workshop:
+            return make_plan(expansion, workshop.store, workshop.artifacts, redo)
+
+    @property
+    def prompts(self) -> list[str]:
+        """Every prompt that a vendor accepted so far, in order."""
+        return [str(job.wire.payload["prompt"]) for job in self.vendor.jobs]
+
+    def tree(self, folder: str = "output") -> list[str]:
+        """Every file below the output folder."""
+        base = self.root / folder
+        return sorted(path.relative_to(base).as_posix() for path in base.rglob("*") if not path.is_dir())
 
     @property
     def factories(self) -> dict[str, Callable[[Surroundings], FakeProvider]]:
@@ -102,6 +129,6 @@ class Studio:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
+def studio(tmp_path: Path) -> Studio:
     (tmp_path / ".aicp").mkdir()
-    yield Studio(tmp_path, FakeVendor())
+    return Studio(tmp_path, FakeVendor())

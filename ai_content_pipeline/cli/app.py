@@ -61,8 +61,11 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid pipeline, 4 key or configuration missing, "
-    "5 budget refused, 6 content rejected, 7 partly done, 8 outcome unknown, 75 provider down, 130 interrupted.",
+    epilog=(
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid pipeline, 4 key or configuration missing,"
+        " 5 budget refused, 6 content rejected, 7 partly done, 8 outcome unknown, 75 provider down,"
+        " 130 interrupted."
+    ),
 )
 @click.version_option(__version__, prog_name="aicp")
 def app() -> None:

@@ -32,7 +32,7 @@ class Times:
     seconds: float
 
 
-def made(unit: Unit, item: Item, made: Made, run: str, times: Times) -> ItemResult:
+def made(unit: Unit, item: Item, made: Made, run: str | None, times: Times) -> ItemResult:
     """The result of an item whose file exists, or that the vendor left out."""
     state = ItemState.CACHED if made.cached else ItemState.DONE
     result = replace(
@@ -45,7 +45,13 @@ def made(unit: Unit, item: Item, made: Made, run: str, times: Times) -> ItemResu
 
 
 def failed(
-    unit: Unit, item: Item, error: AicpError, job: Job | None, run: str, times: Times, retry: str | None
+    unit: Unit,
+    item: Item,
+    error: AicpError,
+    job: Job | None,
+    run: str | None,
+    times: Times,
+    retry: str | None,
 ) -> ItemResult:
     """The hole that a failed unit leaves. `job` is its entry in the journal, if it got so far."""
     state = ItemState.IN_DOUBT if isinstance(error, OutcomeUnknown) else ItemState.FAILED
@@ -70,7 +76,7 @@ def failed(
     )
 
 
-def stopped(unit: Unit, item: Item, reason: str, job: Job | None, run: str) -> ItemResult:
+def stopped(unit: Unit, item: Item, reason: str, job: Job | None, run: str | None) -> ItemResult:
     """An item that was not made, or whose job was left to run at its vendor."""
     result = not_run(item, reason)
     if job is None or job.state not in (*OPEN, State.IN_DOUBT):
@@ -121,9 +127,9 @@ def _blank(item: Item, state: ItemState) -> ItemResult:
     return ItemResult(item.step, item.index, item.label, item.makes.kind, state, inputs=input_names(item))
 
 
-def _with_job(result: ItemResult, unit: Unit, item: Item, job: Job, run: str) -> ItemResult:
+def _with_job(result: ItemResult, unit: Unit, item: Item, job: Job, run: str | None) -> ItemResult:
     """`result` with what the journal knows. Money stands on the first item of a job, and only in the run
-    (or a resume of it) that spent it."""
+    that spent it (or a resume of it): `run`, or None where it is shown elsewhere."""
     first = item.output == 0
     return replace(
         result,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -187,9 +187,9 @@ class _Running:
 
     # -- the flow ------------------------------------------------------------------------------------
 
-    def _flow(self, flow: Flow, run: Run, delivery: Delivery, started: float) -> set[str]:
+    def _flow(self, flow: Flow, run: Run, delivery: Delivery, started: float) -> Set[str]:
         """Let everything flow; the keys of the jobs that this pipeline asked for."""
-        used: set[str] = set()
+        used: dict[str, int] = {}
         door = self.workshop.door(run.id, self._caps(run))
         runner = UnitRunner(
             workshop=self.workshop,
@@ -205,7 +205,7 @@ class _Running:
             emit=flow.tell,
         )
         flow.run(partial(runner.run, results=flow.results), door, orphaned(self.workshop))
-        return used
+        return used.keys()
 
     def _caps(self, run: Run) -> tuple[Cap, ...]:
         caps = []
@@ -217,7 +217,7 @@ class _Running:
 
     # -- after ---------------------------------------------------------------------------------------
 
-    def _result(self, run: Run, delivery: Delivery, flow: Flow, used: set[str], seconds: float) -> RunResult:
+    def _result(self, run: Run, delivery: Delivery, flow: Flow, used: Set[str], seconds: float) -> RunResult:
         steps = tuple(
             StepResult(
                 step.name,

@@ -30,11 +30,13 @@ class _NotMade(AicpError):
 
 @dataclass(slots=True)
 class _Attempt:
-    """A unit being worked on, and the key of its job once that is known."""
+    """A unit being worked on, and the key of its job once that is known. `pays`: the job's money is shown
+    here, and not at another unit that asks for the very same."""
 
     unit: Unit
     begun: float
     key: str | None = None
+    pays: bool = True
 
 
 @dataclass
@@ -43,7 +45,8 @@ class UnitRunner:
 
     `refusal` says why a unit may not be made now (what is there already is used all the same), None that
     it may. `collecting` are the jobs of earlier processes that are being brought home, by key; `used`
-    the keys that this run asked for. `emit` may be called from any thread.
+    are the keys that this run asked for, with the unit that did so first. `emit` may be
+    called from any thread.
     """
 
     workshop: Workshop
@@ -55,7 +58,7 @@ class UnitRunner:
     delivered_steps: frozenset[str]
     refusal: Callable[[Unit], str | None]
     collecting: Mapping[str, Future[AicpError | None]]
-    used: set[str]
+    used: dict[str, int]
     emit: Callable[[events.Event], None]
 
     def __post_init__(self) -> None:
@@ -129,7 +132,7 @@ class UnitRunner:
         price = unit_price(unit.step, request)
         order = Order(replace(request, take=take), unit.ordinal, unit.items[0].address, unit.estimate, price)
         attempt.key = order.key
-        self.used.add(order.key)
+        attempt.pays = self.used.setdefault(order.key, unit.number) == unit.number
         self._await_collector(order.key)
         known = self.workshop.store.job(order.key)
         if known is None or known.state is not State.DONE:
@@ -160,7 +163,8 @@ class UnitRunner:
     # -- what became of it ---------------------------------------------------------------------------
 
     def _delivered(self, attempt: _Attempt, item: Item, made: Made) -> ItemResult:
-        result = item_results.made(attempt.unit, item, made, self.door.run, self._times(attempt))
+        run = self.door.run if attempt.pays else None
+        result = item_results.made(attempt.unit, item, made, run, self._times(attempt))
         artifact = result.artifact
         if artifact is None:
             count, wanted = len(made.artifacts), len(attempt.unit.items)
@@ -178,7 +182,8 @@ class UnitRunner:
         return replace(result, file=file)
 
     def _failed(self, attempt: _Attempt, error: AicpError) -> tuple[ItemResult, ...]:
-        unit, run, job = attempt.unit, self.door.run, self._journaled(attempt)
+        unit, job = attempt.unit, self._journaled(attempt)
+        run = self.door.run if attempt.pays else None
         if isinstance(error, _NotMade | Interrupted):
             return tuple(item_results.stopped(unit, item, error.message, job, run) for item in unit.items)
         times = self._times(attempt)

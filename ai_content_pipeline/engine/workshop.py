@@ -15,7 +15,7 @@ from ai_content_pipeline.errors import ConfigurationError, JournalError
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.clock import Clock, SystemClock
 from ai_content_pipeline.generation.door import Door
-from ai_content_pipeline.generation.fetch import Fetcher
+from ai_content_pipeline.generation.fetch import Download, Fetcher
 from ai_content_pipeline.generation.limits import Gates
 from ai_content_pipeline.generation.owners import Owners
 from ai_content_pipeline.generation.reconcile import Reconciler
@@ -42,6 +42,7 @@ class Workshop:
     environ: Mapping[str, str]
     clock: Clock
     factories: Mapping[str, ProviderFactory]
+    download: Download | None = None
     stills: Stills = field(default_factory=Stills)
     stopping: threading.Event = field(default_factory=threading.Event)
     detached: threading.Event = field(default_factory=threading.Event)
@@ -80,7 +81,8 @@ class Workshop:
     def door(self, run: str, caps: Sequence[Cap] = ()) -> Door:
         from ai_content_pipeline.media.probe import verify
 
-        fetcher = Fetcher(self.store, self.artifacts, self.clock, self._download, verify, self.stills)
+        download = self.download or self._download
+        fetcher = Fetcher(self.store, self.artifacts, self.clock, download, verify, self.stills)
         grace = _grace(self.environ)
         return Door(
             store=self.store,
@@ -121,8 +123,9 @@ def open_workshop(
     clock: Clock | None = None,
     factories: Mapping[str, ProviderFactory] = PROVIDERS,
     open_store: Callable[[Path], Store] = SqliteStore,
+    download: Download | None = None,
 ) -> Iterator[Workshop]:
-    """Open (and if need be make) the project's memory.
+    """Open (and if need be make) the project's memory. `download` fetches results in place of HTTP.
 
     Raises:
         JournalError: it cannot be used, or the folder cannot be written.
@@ -141,7 +144,9 @@ def open_workshop(
             store = open_store(project.journal)
             artifacts = ArtifactStore(project.state)
             artifacts.scratch = scratch
-            workshop = Workshop(project, store, artifacts, owners, environ, clock or SystemClock(), factories)
+            workshop = Workshop(
+                project, store, artifacts, owners, environ, clock or SystemClock(), factories, download
+            )
             try:
                 yield workshop
             finally:
