@@ -177,8 +177,7 @@ class Door:
             if refusal.temporary:
                 self.store.released(key, me, refusal.message, self.clock.now())
             else:
-                reason = outcomes.reason_of(refusal.cause)
-                self.store.failed(key, reason, refusal.message, Billed.NO, self.clock.now())
+                self._failed(key, outcomes.reason_of(refusal.cause), refusal.message, Billed.NO)
             raise
         except OutcomeUnknown as error:
             return self.store.doubted(key, me, error.message, self.clock.now())
@@ -303,12 +302,16 @@ class Door:
                 return self.fetcher.fetch(job, status.outputs)
             except Deleted as error:
                 return self._lost(job, provider, f"its file was deleted ({error})")
-        if isinstance(status, Failed) and status.reason is Reason.INVALID:
-            # It may be an input that the vendor can no longer read: asked again, it is uploaded again.
-            self.store.forget_uploads(job.provider, orders.input_contents(job))
         if isinstance(status, Failed) and not job.artifacts:
-            return self.store.failed(job.key, status.reason, status.message, status.billed, now)
+            return self._failed(job.key, status.reason, status.message, status.billed)
         return self._lost(job, provider, status.message)
+
+    def _failed(self, key: str, reason: Reason, message: str, billed: Billed) -> Job:
+        job = self.store.failed(key, reason, message, billed, self.clock.now())
+        if reason is Reason.INVALID and (contents := orders.input_contents(job)):
+            # It may be an input that the vendor can no longer read: asked again, it is uploaded again.
+            self.store.forget_uploads(job.provider, contents)
+        return job
 
     def _lost(self, job: Job, provider: Provider, message: str) -> Job:
         """The vendor has nothing for `job` any more: make it again where that is free, else end it.

@@ -64,7 +64,7 @@ class Act:
     """
 
     seconds: float = 0.0
-    end: Literal["done", "failed", "rejected", "temporary", "gone"] = "done"
+    end: Literal["done", "failed", "rejected", "invalid", "temporary", "gone"] = "done"
     billed: Billed = Billed.NO  # of a job that did not end well
     answer: Literal["accepted", "lost", "dropped", "refused", "busy"] = "accepted"
     retry_after: float | None = None  # of a busy answer
@@ -226,6 +226,8 @@ class FakeProvider:
                 return Failed(Reason.PROVIDER, "the fake vendor failed this job", act.billed)
             case "rejected":
                 return Failed(Reason.CONTENT, "the fake vendor rejects this content", act.billed)
+            case "invalid":
+                return Failed(Reason.INVALID, "the fake vendor cannot read this request", act.billed)
             case "temporary":
                 return Failed(Reason.TEMPORARY, "the fake vendor had a hiccup", act.billed)
             case "gone":

@@ -446,6 +446,19 @@ def test_an_upload_is_reused_until_it_expires(journal):
     assert store.upload("fal", "ab", journal.now + 1000 * hour) == Upload("https://x/2")
 
 
+def test_uploads_are_forgotten_by_provider_and_content(journal):
+    """What a vendor may have lost is uploaded anew; what others have, or was not named, is kept."""
+    store = journal.store
+    for provider, content in (("fal", "ab"), ("fal", "cd"), ("fal", "ef"), ("replicate", "ab")):
+        store.uploaded(provider, content, Upload(f"https://{provider}/{content}"))
+    store.forget_uploads("fal", ["ab", "cd", "unknown"])
+    store.forget_uploads("fal", [])
+    kept = [
+        (p, c) for p in ("fal", "replicate") for c in ("ab", "cd", "ef") if store.upload(p, c, journal.now)
+    ]
+    assert kept == [("fal", "ef"), ("replicate", "ab")]
+
+
 def test_local_results_are_remembered(journal):
     """A local result is found by its key; the newest one counts."""
     store = journal.store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -135,6 +136,19 @@ def test_an_upload_serves_everyone_until_it_expires(world):
     process.store.uploaded("fake", file.sha256, Upload("fake://old", soon))
     process.generate(world.order("later", inputs=inputs))
     assert len(world.vendor.uploads) == 2
+
+
+@pytest.mark.parametrize("act", [Act(answer="refused"), Act(end="invalid", billed=Billed.NO)])
+def test_an_upload_that_the_vendor_may_have_lost_is_made_again(world, act):
+    """After an 'invalid request' the inputs are uploaded anew; after any other failure they are not."""
+    inputs = world.input()
+    process = world.start()
+    for each, uploads in ((act, 1), (Act(end="failed"), 2), (Act(), 2)):
+        world.vendor.script = lambda wire, each=each: each
+        with contextlib.suppress(AicpError):
+            process.generate(world.order(inputs=inputs))
+        assert len(world.vendor.uploads) == uploads
+    assert len(world.vendor.charges) == 1
 
 
 def test_a_promise_is_not_paid_for(world):
