@@ -61,6 +61,7 @@ class Studio:
     repeatable: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: {"AICP_RECONCILE_GRACE": "0.2"})
     clock: Clock | None = None
+    runs: int = 0
 
     @property
     def project(self) -> Project:
@@ -85,10 +86,11 @@ class Studio:
     ) -> RunResult:
         expansion = self.expand(text, draft=draft)
         parts = Path(expansion.pipeline.top.output_dir).parts
+        self.runs += 1
         settings = RunOptions(
             self.root,
             parts,
-            f"run-{len(self.events)}",
+            f"run-{self.runs}",
             lambda address: f"aicp redo {address}",
             redo,
             **options,

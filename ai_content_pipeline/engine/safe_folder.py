@@ -38,7 +38,7 @@ class SafeFolder:
         if _BY_DESCRIPTOR:
             self._descriptor = _descend(root, parts, make=make)
         else:
-            _checked(self._path, root, make=make)
+            _checked(root, parts, make=make)
 
     def __enter__(self) -> SafeFolder:
         return self
@@ -131,14 +131,21 @@ def _below(descriptor: int, part: str, *, make: bool) -> int:
     return os.open(part, flags, dir_fd=descriptor)
 
 
-def _checked(path: Path, root: Path, *, make: bool) -> None:
+def _checked(root: Path, parts: Sequence[str], *, make: bool) -> None:
     """The same by paths, for systems without descriptors of folders: a link swapped in later is not seen."""
+    folder = root
     if make:
-        path.mkdir(parents=True, exist_ok=True)
-    elif not path.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path))
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise _leads_out(path)
+        root.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        folder = folder / part
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise _leads_out(folder)
+        if make:
+            folder.mkdir(exist_ok=True)
+        if not folder.resolve().is_relative_to(root.resolve()):  # a junction, say
+            raise _leads_out(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))
 
 
 def _leads_out(path: Path) -> AicpError:

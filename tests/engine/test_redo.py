@@ -6,6 +6,7 @@ import pytest
 
 from ai_content_pipeline.engine.plan import PlanState
 from ai_content_pipeline.errors import UsageError
+from ai_content_pipeline.generation.artifact_store import hash_file
 from ai_content_pipeline.jobs import Billed
 from ai_content_pipeline.providers.fake import Act
 
@@ -34,7 +35,8 @@ def test_a_redo_makes_a_new_take_and_what_depends_on_it(studio, seeded):
     clip = result.step("clips").items[1]
     assert (result.exit_code, studio.vendor.submits, clip.take, clip.state.value) == (0, 6, 1, "done")
     assert changed(first, result) == {CLIP, "thumbnail_1/scene_2"}
-    assert (clip.file.read_bytes() != b"") and clip.file.name == "scene_2.mp4"
+    assert clip.file.name == "scene_2.mp4"
+    assert hash_file(clip.file) == clip.artifact.sha256
 
 
 def test_the_new_take_stays_the_current_one(studio, seeded):
