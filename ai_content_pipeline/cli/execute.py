@@ -122,19 +122,6 @@ class Wish:
         return shlex.join(words)
 
 
-def dry_run_command(wish: Wish) -> int:
-    from ai_content_pipeline.cli.plan_view import plan_data, show_plan
-    from ai_content_pipeline.engine.plan import make_plan
-
-    with invocation(wish.command, wish.showing) as (console, outcome):
-        expansion, project = _load(wish)
-        with _looking(project) as (store, artifacts):
-            plan = make_plan(expansion, store, artifacts)
-        outcome.data = plan_data(plan)
-        show_plan(console, expansion, plan)
-    return outcome.exit_code
-
-
 def run_command(wish: Wish) -> int:
     from ai_content_pipeline import report
     from ai_content_pipeline.engine.plan import make_plan
@@ -144,7 +131,7 @@ def run_command(wish: Wish) -> int:
     from ai_content_pipeline.report import document
 
     with invocation(wish.command, wish.showing) as (console, outcome):
-        expansion, project = _load(wish)
+        expansion, project = prepared(wish)
         root, parts = _output(wish, expansion, project)
         cap = _cap(wish, expansion)
         environ = environment(wish.env_file)
@@ -165,7 +152,8 @@ def run_command(wish: Wish) -> int:
     return outcome.exit_code
 
 
-def _load(wish: Wish) -> tuple[Expansion, Project]:
+def prepared(wish: Wish) -> tuple[Expansion, Project]:
+    """The wish's pipeline with all its items, and the project whose memory it has."""
     from ai_content_pipeline.pipeline.expansion import expand
     from ai_content_pipeline.pipeline.load import load_pipeline
     from ai_content_pipeline.pipeline.project import find_project
@@ -175,7 +163,7 @@ def _load(wish: Wish) -> tuple[Expansion, Project]:
 
 
 @contextmanager
-def _looking(project: Project) -> Iterator[tuple[Any, Any]]:
+def looking(project: Project) -> Iterator[tuple[Any, Any]]:
     """The project's memory for looking only: nothing is created where there is none."""
     from ai_content_pipeline.generation.artifact_store import ArtifactStore
     from ai_content_pipeline.generation.sqlite import SqliteStore
@@ -235,6 +223,8 @@ def _consent(wish: Wish, plan: Plan, cap: Decimal | None, console: Console) -> N
     Raises:
         BudgetRefused: an unknown price, a plan above its cap, or no consent.
     """
+    from ai_content_pipeline.cost import format_usd
+
     price = plan.price
     if price.unpriced and not wish.allow_unpriced:
         raise BudgetRefused(

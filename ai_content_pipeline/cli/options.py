@@ -56,8 +56,23 @@ def pipeline_argument(function: F) -> F:
     return click.argument("pipeline", required=False, type=click.Path(path_type=Path))(function)
 
 
+def plan_options(function: F) -> F:
+    """What decides which work a pipeline file means: for every command that plans or runs one."""
+    for option in (
+        click.option(
+            "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Replace a value of the file."
+        ),
+        click.option(
+            "--draft", is_flag=True, help="Free preview: every model is replaced by the draft renderer."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def run_options(function: F) -> F:
     """What `run-chain` and `redo` have in common."""
+    function = plan_options(function)
     for option in (
         click.option(
             "--env-file",
@@ -74,12 +89,6 @@ def run_options(function: F) -> F:
             "--output-dir",
             type=click.Path(path_type=Path, file_okay=False),
             help="Where the files go; anywhere.",
-        ),
-        click.option(
-            "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Replace a value of the file."
-        ),
-        click.option(
-            "--draft", is_flag=True, help="Free preview: every model is replaced by the draft renderer."
         ),
     ):
         function = option(function)

@@ -21,7 +21,8 @@ def command(pipeline: Path | None, config: Path | None, dry_run: bool, **argumen
     What is there already is reused, what runs at a vendor is collected, what is missing is made. Run the
     same command again after a crash or ^C: nothing is paid twice.
     """
-    from ai_content_pipeline.cli.execute import Wish, dry_run_command, run_command
+    from ai_content_pipeline.cli.execute import Wish, run_command
+    from ai_content_pipeline.cli.planning import plan_command
 
     wish = Wish.of("run-chain", pipeline, config, options.showing(arguments), **arguments)
-    return dry_run_command(wish) if dry_run else run_command(wish)
+    return plan_command(wish) if dry_run else run_command(wish)

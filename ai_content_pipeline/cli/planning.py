@@ -1,0 +1,25 @@
+"""From a command line to a plan that is shown or written. Shared by `plan` and `run-chain --dry-run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai_content_pipeline.cli.execute import invocation, looking, prepared
+
+if TYPE_CHECKING:
+    from ai_content_pipeline.cli.execute import Wish
+
+
+def plan_command(wish: Wish, output: Path | None = None) -> int:
+    """Show the plan of a run; with `output`, also write it there. Nothing else is written."""
+    from ai_content_pipeline.cli.plan_view import plan_data, show_plan
+    from ai_content_pipeline.engine.plan import make_plan
+
+    with invocation(wish.command, wish.showing) as (console, outcome):
+        expansion, project = prepared(wish)
+        with looking(project) as (store, artifacts):
+            plan = make_plan(expansion, store, artifacts)
+        outcome.data = plan_data(plan)
+        show_plan(console, expansion, plan)
+    return outcome.exit_code
