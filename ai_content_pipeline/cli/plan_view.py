@@ -33,6 +33,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         "unpriced": list(plan.price.unpriced),
         "seconds_sequential": round(plan.seconds_sequential, 3),
         "seconds_parallel": round(plan.seconds_parallel, 3),
+        "warnings": list(plan.warnings),
     }
 
 
@@ -54,7 +55,7 @@ def show_plan(console: Console, expansion: Expansion, plan: Plan) -> None:
         console.warn(f"no known price: {', '.join(plan.price.unpriced)}; a run needs --allow-unpriced")
     if plan.price.second_hand:
         console.say("~ a second-hand price: reported by others, not read from the vendor")
-    for warning in expansion.warnings:
+    for warning in plan.warnings:
         console.warn(warning)
 
 

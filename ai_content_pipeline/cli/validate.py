@@ -35,7 +35,8 @@ def command(files: tuple[Path, ...], **arguments: Any) -> int:
             console.say(f"{file}: valid, {steps} steps, {items} items")
             for warning in expansion.warnings:
                 console.warn(f"{file}: {warning}")
-            summaries.append({"file": str(file), "steps": steps, "items": items})
+            warnings = list(expansion.warnings)
+            summaries.append({"file": str(file), "steps": steps, "items": items, "warnings": warnings})
         if problems:
             raise InvalidPipeline(problems)
         outcome.data = {"files": summaries}

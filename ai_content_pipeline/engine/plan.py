@@ -56,7 +56,7 @@ class PlanItem:
 class Plan:
     """`price` is an upper bound for what is still to run, `saved` what the cache saves.
 
-    Times in seconds; they leave out the jobs named in `untimed`.
+    Times in seconds; they leave out the jobs named in `untimed`. `warnings` are of the file itself.
     """
 
     items: tuple[PlanItem, ...]
@@ -65,6 +65,7 @@ class Plan:
     seconds_sequential: float
     seconds_parallel: float
     untimed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def make_plan(expansion: Expansion, store: Store, artifacts: ArtifactStore, redo: str | None = None) -> Plan:
@@ -74,7 +75,8 @@ def make_plan(expansion: Expansion, store: Store, artifacts: ArtifactStore, redo
     Raises:
         UsageError: `redo` names no item that a model makes.
     """
-    return _Planner(build(expansion), store, artifacts, redo).plan()
+    plan = _Planner(build(expansion), store, artifacts, redo).plan()
+    return replace(plan, warnings=expansion.warnings)
 
 
 class _Planner:

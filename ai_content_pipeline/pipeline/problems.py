@@ -87,8 +87,12 @@ def _home(name: str, loc: YamlPath, model: Model) -> str | None:
     """Where a key of ours belongs that stands at the wrong level."""
     if not issubclass(model, StepFields):
         return "write it on a step, below 'steps:'" if name in ModelFields.model_fields else None
-    if len(loc) == 1 and name in _keys(_model_at(model, ("params",))):
-        return f"write it under 'params', as in 'params: {{{name}: …}}'"
+    if len(loc) == 1:
+        own, below = _keys(model), _keys(_model_at(model, ("params",)))
+        meant = closest(name, (*below, *own))
+        if meant in below and meant not in own:
+            guess = "write it" if meant == name else f"did you mean {meant!r}? Write it"
+            return f"{guess} under 'params', as in 'params: {{{meant}: …}}'"
     if len(loc) == 2 and loc[0] == "params" and name in model.model_fields:
         return "write it on the step itself, not under 'params'"
     return None

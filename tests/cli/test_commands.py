@@ -76,6 +76,17 @@ def test_dry_run_leaves_nothing_behind(project, capsys):
     assert files(project) == before
 
 
+def test_warnings_are_data_too(project, capsys):
+    """What a file is warned about stands in the JSON of a dry run and of validate, not on the screen only."""
+    (project / "boat.png").write_bytes(b"no step looks at it")
+    (project / "odd.yaml").write_text(_PAID.replace("steps:", "input_image: boat.png\nsteps:"))
+    said = ["input_image is used by no step: the first one makes its own pictures"]
+    assert run_app(["run-chain", "odd.yaml", "--dry-run", "--json"]) == 0
+    assert envelope(capsys)["data"]["warnings"] == said
+    assert run_app(["validate", "paid.yaml", "odd.yaml", "--json"]) == 0
+    assert [file["warnings"] for file in envelope(capsys)["data"]["files"]] == [[], said]
+
+
 def test_missing_key_names_both_ways_out(project, capsys):
     """A paid model without a key is exit 4, says how to set it and how to do without, and starts nothing."""
     assert run_app(["run-chain", "paid.yaml", "--yes"]) == 4
