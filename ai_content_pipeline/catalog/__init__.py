@@ -20,7 +20,7 @@ A card's defaults serve to price and to explain, and are never sent. An unverifi
 from ai_content_pipeline.catalog.cards import Card, Parameter, RoleField, Shape
 from ai_content_pipeline.catalog.checks import Misfit, check, coerce
 from ai_content_pipeline.catalog.draft import DRAFT, stand_in
-from ai_content_pipeline.catalog.estimates import estimate
+from ai_content_pipeline.catalog.estimates import estimate, terms
 from ai_content_pipeline.catalog.files import keys, load
 from ai_content_pipeline.catalog.names import UnknownModel, model_of, resolve
 from ai_content_pipeline.catalog.prices import Price, Rate, Surcharge
@@ -47,4 +47,5 @@ __all__ = [
     "model_of",
     "resolve",
     "stand_in",
+    "terms",
 ]

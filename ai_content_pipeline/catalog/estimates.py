@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from itertools import product
@@ -36,6 +38,26 @@ def estimate(card: Card, task: Task, params: Params, outputs: int, made: Expecte
         if _applies(extra, card, params, made):
             rate = rate * extra.times + extra.plus
     return CostEstimate(rate * quantity, second_hand=price.confidence is Confidence.SECOND_HAND)
+
+
+def terms(card: Card, params: Params, outputs: int, made: Expected) -> str:
+    """Everything that the price of a request depends on, as a short hash: equal terms are billed alike.
+
+    Where the card cannot say how much will be billed, every parameter counts.
+    """
+    params, price = coerce(card, params), card.price
+    quantity = None if price is None else _quantity(card, price, params, outputs, made)
+    what: dict[str, object] = {"outputs": outputs, "size": [made.width, made.height, made.seconds]}
+    names: set[str] = set(params)
+    if price is not None and quantity is not None:
+        what = {"unit": price.unit, "quantity": f"{quantity.normalize():f}"}
+        measures = (extra.output for extra in price.surcharges if extra.output)
+        what |= {name: str(_measure(name, made)) for name in measures}
+        names = {name for rate in price.rates for name in rate.when} | set(price.not_with)
+        names |= {extra.parameter for extra in price.surcharges if extra.parameter}
+    values = {name: value for name in names if (value := card.value(params, name)) is not None}
+    text = json.dumps([what, values], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _used(card: Card, params: Params, name: str) -> bool:

@@ -24,6 +24,7 @@ class Order:
     address: str
     estimate: CostEstimate
     unit_price: Decimal | None = None  # dollars a unit, to turn reported units into reported cost
+    terms: str | None = None  # what the price depends on (`catalog.terms`), so that prices can learn
 
     @property
     def key(self) -> str:
@@ -68,7 +69,7 @@ def claim(
         take=request.take,
         provider=request.model.provider,
         endpoint=request.model.endpoint,
-        description=_description(request, seed),
+        description=_description(request, seed, order.terms),
         wire=wire,
         outputs=request.outputs,
         run=run,
@@ -80,7 +81,7 @@ def claim(
     )
 
 
-def _description(request: JobRequest, seed: int | None) -> dict[str, Json]:
+def _description(request: JobRequest, seed: int | None, terms: str | None) -> dict[str, Json]:
     """What the journal remembers of a job for people: enough to show it without the YAML."""
     return {
         "model": request.model.name,
@@ -90,6 +91,7 @@ def _description(request: JobRequest, seed: int | None) -> dict[str, Json]:
         "params": dict(request.params),
         "seed": seed,
         "inputs": {role.value: [file.sha256 for file in found] for role, found in files(request).items()},
+        "terms": terms,
     }
 
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from ai_content_pipeline.artifacts import Artifact
-from ai_content_pipeline.generation import moves, rows
+from ai_content_pipeline.generation import bills, moves, rows
+from ai_content_pipeline.generation.bills import Bill
 from ai_content_pipeline.generation.moves import SELECT_JOB, Value, move, settle
 from ai_content_pipeline.generation.rows import dump, micros, moment, text
 from ai_content_pipeline.generation.schema import MIGRATIONS
@@ -206,6 +207,9 @@ class SqliteStore:
             SELECT (ended_at - intent_at) / 1e6 FROM job
             WHERE endpoint=? AND state='done' AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?"""
         return self._writer.call(lambda db: [row[0] for row in db.execute(query, (endpoint, limit))])
+
+    def bills(self, provider: str, endpoint: str) -> list[Bill]:
+        return self._writer.call(lambda db: bills.newest(db, provider, endpoint))
 
     def upload(self, provider: str, sha256: str, now: datetime) -> Upload | None:
         query = """

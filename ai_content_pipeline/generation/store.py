@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from ai_content_pipeline.artifacts import Artifact
+from ai_content_pipeline.generation.bills import Bill
 from ai_content_pipeline.jobs import Billed, Handle, Json, Reason, Upload, WireRequest
 
 
@@ -242,6 +243,10 @@ class Store(Protocol):
     def spend(self) -> list[Spend]: ...
     def timings(self, endpoint: str, limit: int = 50) -> list[float]:
         """Seconds that this project's newest jobs on `endpoint` took."""
+        ...
+
+    def bills(self, provider: str, endpoint: str) -> list[Bill]:
+        """What the vendor billed for this project's jobs on `endpoint`, the newest first."""
         ...
 
     def upload(self, provider: str, sha256: str, now: datetime) -> Upload | None:
