@@ -33,7 +33,8 @@ class RoleField:
     """The field that takes the files of one role.
 
     Two roles may share a field that takes many: their files go into one list, INPUT before REFERENCE, and
-    `max_items` bounds the list. `min_side` is in pixels. `takes` is the kind of file it wants.
+    `max_items` bounds the list. `min_side` is in pixels. `takes` is the kind of file it wants; with
+    `either`, pictures and videos alike.
     """
 
     name: str
@@ -43,6 +44,10 @@ class RoleField:
     min_side: int | None = None
     excludes: tuple[Role, ...] = ()
     takes: Kind = Kind.IMAGE
+    either: bool = False
+
+    def accepts(self, kind: Kind) -> bool:
+        return self.either or kind is self.takes
 
 
 @dataclass(frozen=True, slots=True)

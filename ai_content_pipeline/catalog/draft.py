@@ -46,7 +46,7 @@ DRAFT = Card(
     roles={
         Role.START: RoleField("start"),
         Role.END: RoleField("end"),
-        Role.INPUT: RoleField("input"),
+        Role.INPUT: RoleField("input", either=True),
         Role.REFERENCE: RoleField("reference", many=True),
     },
     seed="seed",
