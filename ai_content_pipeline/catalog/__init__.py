@@ -18,6 +18,7 @@ A card's defaults serve to price and to explain, and are never sent. An unverifi
 """
 
 from ai_content_pipeline.catalog.cards import Card, Parameter, RoleField, Shape
+from ai_content_pipeline.catalog.catalogue import Catalogue
 from ai_content_pipeline.catalog.checks import Misfit, check, coerce
 from ai_content_pipeline.catalog.draft import DRAFT, stand_in
 from ai_content_pipeline.catalog.estimates import estimate, terms
@@ -29,6 +30,7 @@ from ai_content_pipeline.catalog.shapes import Expected, expected
 __all__ = [
     "DRAFT",
     "Card",
+    "Catalogue",
     "Expected",
     "Misfit",
     "Parameter",

@@ -32,6 +32,15 @@ def load(key: str) -> Card:
     Raises:
         KeyError: no such card.
     """
+    return card(key, table(key))
+
+
+def table(key: str) -> Table:
+    """What the file of `key` holds.
+
+    Raises:
+        KeyError: no such card.
+    """
     import tomllib
 
     if not re.fullmatch(_KEY, key):
@@ -40,7 +49,7 @@ def load(key: str) -> Card:
         text = (_FOLDER / f"{key}.toml").read_text(encoding="utf-8")
     except FileNotFoundError:
         raise KeyError(key) from None
-    return card(key, tomllib.loads(text))
+    return tomllib.loads(text)
 
 
 @cache
@@ -94,15 +103,17 @@ def _price(table: Table) -> Price:
     rates = [dict(row) for row in table["rates"]]
     decimals = ("times", "plus")
     surcharges: list[dict[str, Any]] = [
-        {name: Decimal(value) if name in decimals else value for name, value in row.items()}
+        {name: Decimal(str(value)) if name in decimals else value for name, value in row.items()}
         for row in table.get("surcharges", ())
     ]
     return Price(
         **{
             **table,
-            "rates": tuple(Rate(Decimal(row.pop("usd")), row) for row in rates),
+            "rates": tuple(Rate(Decimal(str(row.pop("usd"))), row) for row in rates),
             "surcharges": tuple(Surcharge(**row) for row in surcharges),
             "not_with": tuple(table.get("not_with", ())),
-            "confidence": Confidence(table["confidence"]),
+            "source": table.get("source", "a card of this project's own"),
+            "date": str(table["date"]),
+            "confidence": Confidence(table.get("confidence", Confidence.SECOND_HAND)),
         }
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ai_content_pipeline.catalog.cards import Card
+from ai_content_pipeline.catalog.catalogue import BUILT_IN, Catalogue
 from ai_content_pipeline.catalog.draft import DRAFT, PROVIDER
-from ai_content_pipeline.catalog.files import key_at, keys, load
 from ai_content_pipeline.catalog.prices import FREE
 from ai_content_pipeline.jobs import InputField, Model, Task
 
@@ -38,17 +38,20 @@ class UnknownModel(ValueError):
         self.hint = hint
 
 
-def resolve(name: str, task: Task) -> Card:
+def resolve(name: str, task: Task, catalogue: Catalogue = BUILT_IN) -> Card:
     """The card for `name`: a catalogue key, ``draft``, or ``provider:endpoint`` with a card or without.
+
+    An endpoint without one has the card that its vendor's published schema makes, where that is known.
 
     Raises:
         UnknownModel: no such model, or it does not do `task`.
+        InvalidPipeline: the project's own entry for it makes no sense.
     """
-    card = _named(name, task)
+    card = _named(name, task, catalogue)
     if task in card.tasks:
         return card
     does = " and ".join(one.value for one in card.tasks)
-    hint = f"for {task.value} use {_or(_others(card.key, task))}"
+    hint = f"for {task.value} use {_or(_others(card.key, task, catalogue))}"
     raise UnknownModel(f"{name} does {does}, not {task.value}", hint)
 
 
@@ -66,19 +69,19 @@ def model_of(card: Card, name: str, task: Task) -> Model:
     )
 
 
-def _named(name: str, task: Task) -> Card:
+def _named(name: str, task: Task, catalogue: Catalogue) -> Card:
     if name == DRAFT.key:
         return DRAFT
     provider, colon, endpoint = name.partition(":")
     if colon:
-        return _at(name, provider, endpoint, task)
+        return _at(name, provider, endpoint, task, catalogue)
     try:
-        return load(name)
+        return catalogue.load(name)
     except KeyError:
-        raise UnknownModel(f"unknown model {_short(name)}", _meant(name, task)) from None
+        raise UnknownModel(f"unknown model {_short(name)}", _meant(name, task, catalogue)) from None
 
 
-def _at(name: str, provider: str, endpoint: str, task: Task) -> Card:
+def _at(name: str, provider: str, endpoint: str, task: Task, catalogue: Catalogue) -> Card:
     if provider not in _ENDPOINTS:
         forms = _or([form for _, form in _ENDPOINTS.values()])
         raise UnknownModel(
@@ -87,10 +90,17 @@ def _at(name: str, provider: str, endpoint: str, task: Task) -> Card:
         )
     pattern, form = _ENDPOINTS[provider]
     if not re.fullmatch(pattern, endpoint):
-        hint = f"write {endpoint}" if endpoint in keys() else f"write {form}"
+        hint = f"write {endpoint}" if endpoint in catalogue else f"write {form}"
         raise UnknownModel(f"{_short(name)} names no endpoint of {provider}", hint)
-    key = key_at(provider, endpoint)
-    return load(key) if key else _open(name, provider, endpoint)
+    key = catalogue.key_at(provider, endpoint)
+    if key:
+        return catalogue.load(key)
+    schema = catalogue.published(provider, endpoint)
+    if schema is None:
+        return _open(name, provider, endpoint)
+    from ai_content_pipeline.catalog.live import card_of  # only what has no card needs it
+
+    return card_of(name, schema, task)
 
 
 def _open(name: str, provider: str, endpoint: str) -> Card:
@@ -109,25 +119,27 @@ def _open(name: str, provider: str, endpoint: str) -> Card:
 # -- what to write instead -----------------------------------------------------------------------------
 
 
-def _meant(name: str, task: Task) -> str:
+def _meant(name: str, task: Task, catalogue: Catalogue) -> str:
     from difflib import get_close_matches
 
     if "/" in name:
-        key = key_at("fal", name) or key_at("replicate", name)
+        key = catalogue.key_at("fal", name) or catalogue.key_at("replicate", name)
         if key:
             return f"write {key}"
         return f"write fal:{_short(name)} or replicate:{_short(name)}"
     plain = re.sub(r"[^a-z0-9]+", "_", name[:64].lower()).strip("_")
-    close = get_close_matches(plain, (*keys(), DRAFT.key), n=3, cutoff=0.7)
-    fitting = [key for key in close if task in _tasks(key)]
+    close = get_close_matches(plain, (*catalogue, DRAFT.key), n=3, cutoff=0.7)
+    fitting = [key for key in close if task in _tasks(key, catalogue)]
     if close:
         return f"did you mean {(fitting or close)[0]}?"
-    return f"for {task.value} use {_or(_others('', task))}"
+    return f"for {task.value} use {_or(_others('', task, catalogue))}"
 
 
-def _others(key: str, task: Task) -> list[str]:
+def _others(key: str, task: Task, catalogue: Catalogue) -> list[str]:
     """Two or three models for `task`: the relatives of `key` first, the free one last."""
-    relatives = [one for one in keys() if one != key and _related(one, key) and task in _tasks(one)]
+    relatives = [
+        one for one in catalogue if one != key and _related(one, key) and task in _tasks(one, catalogue)
+    ]
     paid = list(dict.fromkeys((*relatives[:1], *GOOD_AT[task])))
     return [*paid[:2], DRAFT.key]
 
@@ -141,8 +153,8 @@ def _stem(key: str) -> str:
     return re.sub(r"_(t2v|flf|ref|edit)$", "", key)
 
 
-def _tasks(key: str) -> tuple[Task, ...]:
-    return DRAFT.tasks if key == DRAFT.key else load(key).tasks
+def _tasks(key: str, catalogue: Catalogue) -> tuple[Task, ...]:
+    return DRAFT.tasks if key == DRAFT.key else catalogue.load(key).tasks
 
 
 def _or(words: list[str]) -> str:

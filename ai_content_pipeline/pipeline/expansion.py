@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ai_content_pipeline import catalog
 from ai_content_pipeline.artifacts import Role
-from ai_content_pipeline.catalog import Card
+from ai_content_pipeline.catalog import Card, Catalogue
 from ai_content_pipeline.errors import InvalidPipeline, Problem
 from ai_content_pipeline.pipeline.checked import Pipeline, PipelineStep
 from ai_content_pipeline.pipeline.inputs import Inputs, Misplaced, Unresolved
 from ai_content_pipeline.pipeline.own_files import OwnFiles
+from ai_content_pipeline.pipeline.project import find_project
 from ai_content_pipeline.pipeline.source import in_order
 from ai_content_pipeline.steps.fields import StepFields
 from ai_content_pipeline.steps.protocol import MAX_ITEMS, Fault, Faults, Input, Item, Setting, Step, YamlPath
@@ -48,13 +49,15 @@ class Expansion:
         return tuple(item for step in self.steps for item in step.items)
 
 
-def expand(pipeline: Pipeline, *, draft: bool = False) -> Expansion:
+def expand(pipeline: Pipeline, *, draft: bool = False, catalogue: Catalogue | None = None) -> Expansion:
     """Every item of the pipeline; with `draft`, on the draft renderer in place of its models.
 
+    `catalogue`: the cards to use; else those in the box, with the project's own over them.
+
     Raises:
-        InvalidPipeline: models, parameters, inputs or counts that do not fit.
+        InvalidPipeline: models, parameters, inputs or counts that do not fit, or the project's own cards.
     """
-    expander = _Expander(pipeline, draft)
+    expander = _Expander(pipeline, draft, catalogue or Catalogue.of(find_project(pipeline.path).root))
     expander.run()
     if expander.found:
         raise InvalidPipeline(in_order(expander.found))
@@ -64,7 +67,7 @@ def expand(pipeline: Pipeline, *, draft: bool = False) -> Expansion:
 
 def find_problems(pipeline: Pipeline) -> list[Problem]:
     """What else is wrong with a pipeline of which some steps could not even be read."""
-    expander = _Expander(pipeline, draft=False)
+    expander = _Expander(pipeline, False, Catalogue.of(find_project(pipeline.path).root))
     expander.run()
     return expander.found
 
@@ -73,6 +76,7 @@ def find_problems(pipeline: Pipeline) -> list[Problem]:
 class _Expander:
     pipeline: Pipeline
     draft: bool
+    catalogue: Catalogue
     found: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     done: list[ExpandedStep] = field(default_factory=list)
@@ -122,7 +126,7 @@ class _Expander:
                 continue
             assert task is not None
             try:
-                cards[name] = catalog.resolve(name, task)
+                cards[name] = catalog.resolve(name, task, self.catalogue)
             except catalog.UnknownModel as error:
                 self._problem(step, path, error.message, error.hint)
                 continue
