@@ -62,6 +62,8 @@ def _coerced(parameter: Parameter, value: Json) -> Json:
         return _read(parameter, value)
     if isinstance(value, int | float) and parameter.type == "string":
         return _text(value)
+    if isinstance(value, float) and parameter.type == "integer" and value.is_integer():
+        return int(value)
     return value
 
 

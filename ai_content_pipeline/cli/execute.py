@@ -233,7 +233,8 @@ def _consent(wish: Wish, plan: Plan, cap: Decimal | None, console: Console) -> N
         )
     if cap is not None and price.usd > cap:
         raise BudgetRefused(
-            f"this may cost {price}, more than the cap of ${cap}", hint="raise max_cost or --max-cost"
+            f"this may cost {price}, more than the cap of {format_usd(cap)}",
+            hint="raise max_cost or --max-cost",
         )
     if (price.usd == 0 and not price.unpriced) or wish.yes or wish.max_cost is not None:
         return

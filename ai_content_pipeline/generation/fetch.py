@@ -104,7 +104,12 @@ class Fetcher:
             raise Deleted(str(error)) from error
 
     def _verified(self, job: Job, path: Path) -> MediaInfo:
-        info = self.verify(path)
+        try:
+            info = self.verify(path)
+        except BadMedia as error:
+            # It lies under a temporary name of ours, which says nothing to anybody.
+            words = error.message.replace(str(path), f"what {job.provider} sent")
+            raise BadMedia(words, hint=error.hint) from error
         wanted = Kind(str(job.description["kind"]))
         if info.kind is not wanted:
             raise BadMedia(f"asked for {wanted.value}, got {info.media_type}")

@@ -59,6 +59,7 @@ _KEPT, _TRUSTED = 7 * 24 * 3600, timedelta(days=6)
 #: How far a request's time in the listing may lie before ours.
 _SLACK = timedelta(minutes=10)
 _POLL = httpx.Timeout(30.0)
+_URLS = ("status_url", "response_url", "cancel_url")
 _CANCEL_ANSWERS = {
     "OK": CancelAnswer.CANCELLED,
     "CANCELLATION_REQUESTED": CancelAnswer.REQUESTED,
@@ -128,7 +129,7 @@ class FalProvider:
         """fal asks to use the URLs it gives. One that is not fal's is replaced: our key goes there."""
         own = self._client.get_handle(endpoint, request_id)
         data: dict[str, Json] = {"endpoint": endpoint}
-        for name in ("status_url", "response_url", "cancel_url"):
+        for name in _URLS:
             url = text(given, name)
             data[name] = url if url and self._http.trusts(url) else getattr(own, name)
         return Handle(request_id, data)
@@ -138,6 +139,8 @@ class FalProvider:
     def poll(self, handle: Handle) -> JobStatus:
         # Not the client's status(): it raises on a new status word or a missing field, tries ten times
         # by itself, and its get() loses the header with the billed units.
+        if not all(text(handle.data, name) for name in _URLS):
+            return Gone("the record of the request does not say where fal has it")
         response = self._api.get(text(handle.data, "status_url"), params={"logs": "true"})
         if says_404(response):
             return Gone(f"fal does not know the request: {self._http.said(response)}")
@@ -166,6 +169,8 @@ class FalProvider:
 
     def cancel(self, handle: Handle) -> CancelAnswer:
         # Not the client's cancel(): it drops the answer, which says whether it was in time.
+        if not text(handle.data, "cancel_url"):
+            return CancelAnswer.UNKNOWN_JOB
         response = self._api.put(text(handle.data, "cancel_url"))
         answer = _CANCEL_ANSWERS.get(text(object_of(response), "status"))
         if answer is not None:

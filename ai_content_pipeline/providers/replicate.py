@@ -151,6 +151,8 @@ class ReplicateProvider:
     # -- how it goes -----------------------------------------------------------------------------------
 
     def poll(self, handle: Handle) -> JobStatus:
+        if not text(handle.data, "base"):
+            return Gone("the record of the prediction does not say where it was made")
         response = self._api.get(self._path(handle))
         if says_404(response):
             return Gone(f"replicate does not know the prediction: {self._http.said(response)}")
@@ -169,10 +171,12 @@ class ReplicateProvider:
 
     def _succeeded(self, prediction: Mapping[str, Json]) -> Succeeded | Gone:
         output = prediction.get("output")
-        if output is None or prediction.get("data_removed") is True:
-            return Gone("replicate has deleted the output; it keeps one for an hour")
         ended = moment(prediction.get("completed_at")) or moment(prediction.get("created_at"))
         expires = self._ours(ended) + _KEPT if ended else None
+        # No output is an end like any other (the model made none) until the time of deletion has come.
+        late = output is None and expires is not None and expires < datetime.now(UTC)
+        if prediction.get("data_removed") is True or late:
+            return Gone("replicate has deleted the output; it keeps one for an hour")
         return Succeeded(tuple(map(Output, result_urls(output))), expires=expires)
 
     def _failed(self, word: str, prediction: Mapping[str, Json]) -> Failed:
@@ -186,6 +190,8 @@ class ReplicateProvider:
         return Failed(reason, said or "it failed without a word", Billed.UNKNOWN)
 
     def cancel(self, handle: Handle) -> CancelAnswer:
+        if not text(handle.data, "base"):
+            return CancelAnswer.UNKNOWN_JOB
         response = self._api.post(f"{self._path(handle)}/cancel")
         if says_404(response):
             return CancelAnswer.UNKNOWN_JOB

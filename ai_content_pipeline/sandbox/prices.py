@@ -7,13 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from ai_content_pipeline.artifacts import Kind
 
 from .models import kind_of, outputs_asked, seconds_asked
 
 Payload = Mapping[str, object]
+
+_MEGAPIXEL = 1024 * 1024
+#: Pixels of fal's names for sizes.
+_NAMED_SIZES: Mapping[str, int] = {
+    "square_hd": 1024 * 1024,
+    "square": 512 * 512,
+    "portrait_4_3": 768 * 1024,
+    "portrait_16_9": 576 * 1024,
+    "landscape_4_3": 1024 * 768,
+    "landscape_16_9": 1024 * 576,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,18 @@ def _images(payload: Payload) -> Decimal:
     return Decimal(outputs_asked(payload))
 
 
+def _whole_megapixels(payload: Payload) -> Decimal:
+    """fal's Flux: each picture counts in whole megapixels, rounded up; 1024 x 1024 is one."""
+    asked = payload.get("image_size", "landscape_4_3")
+    if isinstance(asked, Mapping):
+        width, height = asked.get("width"), asked.get("height")
+        pixels = width * height if isinstance(width, int) and isinstance(height, int) else _MEGAPIXEL
+    else:
+        pixels = _NAMED_SIZES.get(str(asked), _MEGAPIXEL)
+    each = (Decimal(pixels) / _MEGAPIXEL).to_integral_value(ROUND_CEILING)
+    return max(each, Decimal(1)) * _images(payload)
+
+
 def _seconds(payload: Payload) -> Decimal:
     return Decimal(f"{seconds_asked(payload):g}")
 
@@ -77,6 +100,8 @@ _KLING = Rate(Decimal("0.07"), "seconds", _seconds, _twice_with_audio)
 RATES: Mapping[str, Rate] = {
     "fal-ai/nano-banana-pro": _NANO_PRO,
     "fal-ai/nano-banana-pro/edit": _NANO_PRO,
+    "fal-ai/flux/dev": Rate(Decimal("0.025"), "megapixels", _whole_megapixels),
+    "fal-ai/flux/schnell": Rate(Decimal("0.003"), "megapixels", _whole_megapixels),
     "fal-ai/kling-video/v2.6/pro/image-to-video": _KLING,
     "fal-ai/kling-video/v2.6/pro/text-to-video": _KLING,
     "google/nano-banana": Rate(Decimal("0.039"), "images", _images),

@@ -224,6 +224,11 @@ def test_coerce_gives_a_value_its_schemas_type() -> None:
     assert catalog.coerce(KLING, {"generate_audio": "true"}) == {"generate_audio": True}
     for same in ("05", "5s", "1e1", " 5", "5.0", "NaN", "null", "9" * 5000):
         assert catalog.coerce(catalog.load("wan_2_7"), {"duration": same}) == {"duration": same}
+    for name in ("num_images", "guidance_scale"):  # a whole number where the schema wants one
+        coerced = catalog.coerce(catalog.load("flux_dev"), {name: 3.0})
+        assert (coerced, type(coerced[name])) == ({name: 3}, int if name == "num_images" else float)
+    for same in (2.5, float("inf"), float("nan")):
+        assert catalog.coerce(catalog.load("flux_dev"), {"num_images": same})["num_images"] is same
     assert catalog.coerce(KLING, {"negative_prompt": 5.5, "unknown": 5}) == {
         "negative_prompt": "5.5",
         "unknown": 5,

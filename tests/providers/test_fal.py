@@ -377,6 +377,19 @@ def test_a_status_that_never_changes_is_patient(slow: Sandbox, make_fal: MakeFal
     assert isinstance(fal.poll(handle), Queued)
 
 
+def test_a_record_without_its_addresses_is_gone(told: Callable[..., FalProvider]) -> None:
+    """A handle that does not say where the request is is no crash, and nobody is asked."""
+    fal = told()
+    for data in (
+        {},
+        {"endpoint": "fal-ai/x"},
+        {"status_url": None},
+        {"status_url": "https://queue.fal.run/x"},
+    ):
+        assert isinstance(fal.poll(Handle("r1", data)), Gone)
+        assert fal.cancel(Handle("r1", data)) is CancelAnswer.UNKNOWN_JOB
+
+
 @pytest.mark.parametrize(
     ("action", "reason", "billed"),
     [
@@ -384,7 +397,8 @@ def test_a_status_that_never_changes_is_patient(slow: Sandbox, make_fal: MakeFal
         (do.Reject(billed=True), Reason.CONTENT, Billed.UNKNOWN),
         (do.Fail(code=500), Reason.TEMPORARY, Billed.NO),  # marked as worth another try
         (do.Fail(code=422), Reason.INVALID, Billed.UNKNOWN),
-        (do.ErrorBody(), Reason.PROVIDER, None),
+        (do.ErrorBody(), Reason.PROVIDER, Billed.NO),
+        (do.ErrorBody(billed=True), Reason.PROVIDER, Billed.YES),
     ],
     ids=repr,
 )
@@ -394,14 +408,14 @@ def test_how_a_job_fails(
     finish: Finish,
     action: do.AnyAction,
     reason: Reason,
-    billed: Billed | None,
+    billed: Billed,
 ) -> None:
     """COMPLETED and an error: the reason, the vendor's words, and what is known of the bill."""
     sandbox.script(once("submit", action))
     failed = finish(fal, fal.submit(IMAGE, "key"))
     assert isinstance(failed, Failed)
     assert failed.reason is reason
-    assert billed is None or failed.billed is billed
+    assert failed.billed is billed
     assert not (failed.billed is Billed.NO and sandbox.charges())
     assert failed.message.isprintable()
 

@@ -389,17 +389,31 @@ def test_what_replicate_deleted_is_gone(slow: Sandbox, make_rep: MakeRep) -> Non
     assert isinstance(rep.poll(handle), Gone)
 
 
-def test_a_null_output_is_gone_and_an_empty_one_is_not(told: Callable[..., ReplicateProvider]) -> None:
-    """Null is how a deleted output looks; an empty list is a model that made nothing."""
+def test_no_output_is_gone_only_when_it_was_deleted(told: Callable[..., ReplicateProvider]) -> None:
+    """Deleted: it says so, or its hour is over. Before that, nothing is what the model made."""
     handle = Handle("p1", {"base": "https://api.replicate.com"})
+    ended = [(datetime.now(UTC) - timedelta(minutes=minutes)).isoformat() for minutes in (59, 61)]
     rep = told(
-        (200, {"status": "succeeded", "output": None}),
         (200, {"status": "succeeded", "output": [], "data_removed": True}),
+        (200, {"status": "succeeded", "output": None, "completed_at": ended[1]}),
+        (200, {"status": "succeeded", "output": None, "completed_at": ended[0]}),
+        (200, {"status": "succeeded", "output": None}),
         (200, {"status": "succeeded", "output": []}),
     )
-    assert isinstance(rep.poll(handle), Gone)
-    assert isinstance(rep.poll(handle), Gone)
-    assert rep.poll(handle) == Succeeded(())
+    for _ in range(2):
+        assert isinstance(rep.poll(handle), Gone)
+    for _ in range(3):
+        status = rep.poll(handle)
+        assert isinstance(status, Succeeded)
+        assert status.outputs == ()
+
+
+def test_a_record_without_its_place_is_gone(told: Callable[..., ReplicateProvider]) -> None:
+    """A handle that does not say where the prediction was made is no crash, and nobody is asked."""
+    rep = told()
+    for data in ({}, {"base": None}, {"endpoint": "a/b"}):
+        assert isinstance(rep.poll(Handle("p1", data)), Gone)
+        assert rep.cancel(Handle("p1", data)) is CancelAnswer.UNKNOWN_JOB
 
 
 def test_an_id_is_no_path(told: Callable[..., ReplicateProvider]) -> None:

@@ -58,7 +58,7 @@ def test_a_plan_above_its_cap_is_refused_before_its_first_job(account: Any) -> N
         said = account.aicp("run-chain", "pipeline.yaml", *words)
         assert said.code == 5
         assert "3.00" in said.err
-        assert "the cap of $2.0" in said.err
+        assert "the cap of $2.00," in said.err or "the cap of $2.00\n" in said.err
     said = account.aicp("run-chain", "pipeline.yaml", "--max-cost", "1")
     assert "$1" in said.err
     assert account.sandbox.counts() == {}

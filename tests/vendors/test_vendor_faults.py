@@ -101,6 +101,14 @@ MENDED = (
     Case("no money", do.Status(code=402), ("submit",), code=4, says="balance"),
     Case("no permission", do.Status(code=403), ("submit",), code=4, says="check the key"),
     Case("no such model", do.Status(code=404), ("submit",), code=1, says="no such model"),
+    Case(
+        "an error as result, unbilled",
+        do.ErrorBody(),
+        code=1,
+        says="it was not billed; the same command tries again",
+        jobs=2,
+        vendors=("fal",),
+    ),
     Case("refused input", do.Status(code=422), ("submit",), code=1, says="refuses the request"),
     Case("401 to a poll", do.Status(code=401), ("status", "result"), code=4, says="check the key"),
     Case("downloads fail", do.Status(code=503), ("download",), code=75),
@@ -119,11 +127,26 @@ FINAL = (
     Case("rejected and billed", do.Reject(billed=True), code=6, says="flagged", then=6),
     Case("failed", do.Fail(), code=1, says="CUDA out of memory", then=1, paid=0, vendors=("replicate",)),
     Case("failed and billed", do.Fail(code=422, billed=True), code=1, says="CUDA out of memory", then=1),
-    Case("an error as result", do.ErrorBody(), code=1, says="returned no output", then=1, paid=0),
+    Case(
+        "an error as result",
+        do.ErrorBody(billed=True),
+        code=1,
+        says="returned no output",
+        then=1,
+        vendors=("fal",),
+    ),
+    Case(
+        "an error as result",
+        do.ErrorBody(),
+        code=1,
+        says="returned no output",
+        then=1,
+        paid=0,
+        vendors=("replicate",),
+    ),
     Case("a deleted result", do.Gone(), code=1, says="no longer has the result", then=1),
     Case("a deleted file", do.Gone(what="files"), code=1, says="no longer has the result", then=1),
-    Case("no outputs", do.Outputs(count=0), code=1, says="returned no file", then=1, vendors=("fal",)),
-    Case("no output", do.Outputs(count=0), code=1, says="no longer has", then=1, vendors=("replicate",)),
+    Case("no outputs", do.Outputs(count=0), code=1, says="returned no file", then=1),
 )
 
 
@@ -155,6 +178,8 @@ def test_what_does_not_decode_is_kept_and_fetched_again_for_nothing(
     account.script(action, route=("download",))
     account.write(account.pictures(vendor, ["a cup"]))
     assert account.chain().code == 1
+    assert (f"what {vendor} sent" if action.kind != "empty" else "is empty") in account.report
+    assert "work-" not in account.report  # where it lay in the meantime
     assert account.sandbox.counts()[f"{vendor}.download"] == 5
     kept = list((account.project.state / "quarantine").iterdir())
     assert len(kept) == (0 if action.kind == "empty" else 1) or kept[0].stat().st_size == 0

@@ -181,7 +181,7 @@ def _result(state: State, job: Job, request: Request, _: Actions) -> Response:
 
 def _result_body(job: Job, request: Request) -> Response:
     status, body = result_of(job, request)
-    headers = {} if status != 200 else {"x_fal_billable_units": str(job.price.units)}
+    headers = {} if status != 200 else {"x_fal_billable_units": str(job.price.units if job.billed else 0)}
     if job.quirks.failure and not job.quirks.error_body:
         headers["x_fal_retryable"] = "true" if status >= 500 else "false"
     return answer(request, body, status, job, **headers)
