@@ -19,7 +19,7 @@ from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError, BudgetRefused, Interrupted, OutcomeUnknown
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.generation.door import Door, Order
-from ai_content_pipeline.generation.store import Job, State
+from ai_content_pipeline.generation.store import Job
 from ai_content_pipeline.jobs import JobRequest, JobStatus, LocalWork, Queued, Running
 from ai_content_pipeline.steps.protocol import Item
 
@@ -134,10 +134,9 @@ class UnitRunner:
         attempt.key = order.key
         attempt.pays = self.used.setdefault(order.key, unit.number) == unit.number
         self._await_collector(order.key)
-        known = self.workshop.store.job(order.key)
-        if known is None or known.state is not State.DONE:
-            self._may_make(unit)
-        made = self.door.generate(order, lambda status: self._tell_progress(unit, status))
+        made = self.door.generate(
+            order, lambda status: self._tell_progress(unit, status), lambda: self._may_make(unit)
+        )
         return Made(made.job.artifacts, made.cached, made.job)
 
     def _take(self, unit: Unit, request: JobRequest) -> int:

@@ -74,6 +74,10 @@ _GONE_PAUSE = 4.0
 _UPLOAD_MARGIN = timedelta(minutes=15)
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass
 class Door:
     """One run's way to every provider. Thread-safe; one per process and run.
@@ -98,8 +102,10 @@ class Door:
     detached: threading.Event = field(default_factory=threading.Event)
     _locks: NamedLocks = field(default_factory=NamedLocks)
 
-    def generate(self, order: Order, watch: Watch) -> Made:
+    def generate(self, order: Order, watch: Watch, begin: Callable[[], None] = _nothing) -> Made:
         """The finished job for `order`: found, resumed, or paid for once.
+
+        `begin` is called first where it is not DONE yet; what it raises ends the attempt.
 
         Raises:
             AicpError: the typed reason why there is none; its `hint` says what to do.
@@ -109,6 +115,8 @@ class Door:
             job = self.store.job(key)
             if job is not None and job.state is State.DONE and self._intact(job):
                 return Made(job, cached=True)
+            if job is None or job.state is not State.DONE:
+                begin()
             for delay in retry_delays(_SUBMIT_TRIES):
                 try:
                     return Made(self._made(order, key, job, watch), cached=False)
@@ -160,7 +168,9 @@ class Door:
         if self.stopping.is_set():
             raise Interrupted("not started")
         me = self.owners.me
-        claim = orders.claim(order, key, wire, seed, run=self.run, owner=me, caps=self.caps)
+        claim = orders.claim(
+            order, key, wire, seed, run=self.run, owner=me, caps=self.caps, durable=not provider.repeatable
+        )
         claimed = self.store.claim(claim, self.clock.now())
         if claimed is Claimed.CAP:
             raise BudgetRefused(
@@ -185,7 +195,8 @@ class Door:
             message = f"{type(error).__name__}: {error}"
             return self.store.doubted(key, me, message, self.clock.now())
         try:
-            return self.store.submitted(key, me, handle, self.clock.now())
+            now, durable = self.clock.now(), not provider.repeatable
+            return self.store.submitted(key, me, handle, now, durable=durable)
         except JournalError as error:
             raise outcomes.unrecorded(provider.name, handle, error) from error
 
@@ -290,16 +301,12 @@ class Door:
             return Running(message="the vendor does not answer; asking again")
 
     def _ended(self, job: Job, provider: Provider, status: Succeeded | Failed | Gone) -> Job:
-        now = self.clock.now()
         if isinstance(status, Succeeded):
-            if job.state is State.SUBMITTED:
-                urls = [output.url for output in status.outputs if output.url is not None]
-                cost = orders.reported_cost(job, status)
-                job = self.store.finished(
-                    job.key, urls, status.units, cost, status.expires, status.notes, now
-                )
+            ending = orders.ending(job, status) if job.state is State.SUBMITTED else None
+            if ending is not None and (ending.urls or not status.outputs):
+                job, ending = self.store.finished(job.key, ending), None  # before anything is downloaded
             try:
-                return self.fetcher.fetch(job, status.outputs)
+                return self.fetcher.fetch(job, status.outputs, ending)
             except Deleted as error:
                 return self._lost(job, provider, f"its file was deleted ({error})")
         if isinstance(status, Failed) and not job.artifacts:

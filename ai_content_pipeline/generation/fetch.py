@@ -14,7 +14,7 @@ from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.clock import Clock
 from ai_content_pipeline.generation.rhythm import retry_delays
 from ai_content_pipeline.generation.stills import Stills
-from ai_content_pipeline.generation.store import Job, Store
+from ai_content_pipeline.generation.store import Ending, Job, Store
 from ai_content_pipeline.jobs import Billed, Output, Reason
 
 Download = Callable[[str, Path], None]
@@ -40,8 +40,10 @@ class Fetcher:
     stills: Stills
     detached: threading.Event = field(default_factory=threading.Event)
 
-    def fetch(self, job: Job, outputs: tuple[Output, ...]) -> Job:
+    def fetch(self, job: Job, outputs: tuple[Output, ...], ending: Ending | None = None) -> Job:
         """Store every output of a FINISHED job, and record it as DONE or FAILED(bad output).
+
+        With `ending` the job is still SUBMITTED, and its being FINISHED is recorded with what follows.
 
         Raises:
             Deleted: the vendor no longer has a file; the job stays FINISHED.
@@ -53,6 +55,8 @@ class Fetcher:
             if not stored:
                 raise BadMedia("the vendor reports success but returned no file")
         except BadMedia as error:
+            if ending is not None:
+                self.store.finished(job.key, ending)
             if job.artifacts:  # what was stored once may come back from a backup
                 return self.store.done(job.key, job.artifacts, self._ended(job))
             return self.store.failed(job.key, Reason.BAD_OUTPUT, error.message, Billed.YES, self._ended(job))
@@ -61,7 +65,7 @@ class Fetcher:
                 f"the result cannot be stored below .aicp: {error}",
                 hint="make room and run the same command again: it is fetched at no cost",
             ) from error
-        return self.store.done(job.key, stored, self._ended(job))
+        return self.store.done(job.key, stored, self._ended(job), ending)
 
     def _ended(self, job: Job) -> datetime:
         """Now; but fetching again, days later, must not change how long the model took."""

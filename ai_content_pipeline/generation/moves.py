@@ -8,11 +8,12 @@ from dataclasses import replace
 from ai_content_pipeline.errors import JournalError
 from ai_content_pipeline.generation import rows
 from ai_content_pipeline.generation.rows import JOB_COLUMNS, micros, moment
-from ai_content_pipeline.generation.store import MOVES, Cap, Claim, Claimed, Job, Run, State
+from ai_content_pipeline.generation.store import MOVES, Cap, Claim, Claimed, Ending, Run, State
 from ai_content_pipeline.jobs import Billed
 
 # ruff: noqa: S608  statements are put together from our own column names and marks, never from values
 Value = str | int | None
+Row = tuple[Value, ...]  # in the order of `JOB_COLUMNS`
 
 SELECT_JOB = f"SELECT {', '.join(JOB_COLUMNS)} FROM job"
 
@@ -48,7 +49,7 @@ def claim(db: sqlite3.Connection, wish: Claim, now: int) -> Claimed:
     return Claimed.MINE
 
 
-def move(db: sqlite3.Connection, key: str, to: State, held_by: str | None = None, **columns: Value) -> Job:
+def move(db: sqlite3.Connection, key: str, to: State, held_by: str | None = None, **columns: Value) -> Row:
     """Bring a job to state `to`, setting `columns`, if that is legal and, where given, `held_by` owns it.
 
     Two processes must never both think that they hold a job: that is how money is lost.
@@ -66,7 +67,16 @@ def move(db: sqlite3.Connection, key: str, to: State, held_by: str | None = None
     columns["state"] = to.value
     assignments = ", ".join(f"{name}=?" for name in columns)
     db.execute(f"UPDATE job SET {assignments} WHERE key=?", (*columns.values(), key))
-    return rows.job((now | columns).values())
+    return tuple((now | columns).values())
+
+
+def finish(db: sqlite3.Connection, key: str, ending: Ending) -> Row:
+    settle(db, key, "settled", ending.cost)
+    return move(
+        db, key, State.FINISHED, urls=rows.dump(ending.urls), notes=rows.dump(ending.notes),
+        units=None if ending.units is None else str(ending.units), cost=ending.cost,
+        billed=Billed.YES.value, expires=None if ending.expires is None else micros(ending.expires),
+    )  # fmt: skip
 
 
 def settle(db: sqlite3.Connection, key: str, status: str, reported: int | None) -> None:

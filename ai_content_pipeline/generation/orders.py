@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from ai_content_pipeline.artifacts import Artifact, Role
 from ai_content_pipeline.cost import CostEstimate, to_micro
 from ai_content_pipeline.generation import keys
-from ai_content_pipeline.generation.store import Cap, Claim, Job
+from ai_content_pipeline.generation.store import Cap, Claim, Ending, Job
 from ai_content_pipeline.jobs import JobRequest, Json, Succeeded, WireRequest
 
 #: A vendor that reports a job dearer than this, in dollars, is not believed.
 _INCREDIBLE = Decimal(1_000_000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """A wish for media: a request whose inputs exist, its ordinal, and who wants it at what price."""
 
@@ -26,7 +27,7 @@ class Order:
     unit_price: Decimal | None = None  # dollars a unit, to turn reported units into reported cost
     terms: str | None = None  # what the price depends on (`catalog.terms`), so that prices can learn
 
-    @property
+    @cached_property
     def key(self) -> str:
         return keys.request_key(self.request, self.ordinal)
 
@@ -59,6 +60,7 @@ def claim(
     run: str,
     owner: str,
     caps: tuple[Cap, ...],
+    durable: bool,
 ) -> Claim:
     request = order.request
     # The known part of a price is reserved even where another part is unknown.
@@ -78,6 +80,7 @@ def claim(
         reserve=to_micro(order.estimate.usd) if priced else None,
         unit_price=order.unit_price,
         caps=caps,
+        durable=durable,
     )
 
 
@@ -95,7 +98,13 @@ def _description(request: JobRequest, seed: int | None, terms: str | None) -> di
     }
 
 
-def reported_cost(job: Job, status: Succeeded) -> int | None:
+def ending(job: Job, status: Succeeded) -> Ending:
+    """What the journal is told of a job that ended well."""
+    urls = tuple(output.url for output in status.outputs if output.url is not None)
+    return Ending(urls, status.units, _reported_cost(job, status), status.expires, tuple(status.notes))
+
+
+def _reported_cost(job: Job, status: Succeeded) -> int | None:
     """Micro-dollars the vendor says it billed; None where it does not say, or says what cannot be."""
     cost = status.cost
     if cost is None and status.units is not None and job.unit_price is not None and status.units.is_finite():

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
@@ -29,6 +30,9 @@ def micros(moment: datetime) -> int:
 def moment(micro: int | None) -> datetime | None:
     return None if micro is None else datetime.fromtimestamp(micro / 1_000_000, UTC)
 
+
+#: What most rows say again and again as a job goes from state to state. Nobody changes what it returns.
+_loads = lru_cache(maxsize=256)(json.loads)
 
 #: JSON in ASCII: what vendors send may hold half of a surrogate pair, which SQLite would refuse.
 dump = json.JSONEncoder(separators=(",", ":")).encode
@@ -92,8 +96,8 @@ def job(row: Iterable[Any]) -> Job:
         provider=provider,
         endpoint=endpoint,
         state=State(state),
-        description=json.loads(description),
-        wire=WireRequest(**json.loads(wire)),
+        description=_loads(description),
+        wire=WireRequest(**_loads(wire)),
         outputs=outputs,
         run=run,
         address=address,

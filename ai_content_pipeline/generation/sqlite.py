@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 
 from ai_content_pipeline.artifacts import Artifact
 from ai_content_pipeline.generation import bills, moves, rows
 from ai_content_pipeline.generation.bills import Bill
-from ai_content_pipeline.generation.moves import SELECT_JOB, Value, move, settle
+from ai_content_pipeline.generation.moves import SELECT_JOB, Row, Value, move, settle
 from ai_content_pipeline.generation.rows import dump, micros, moment, text
 from ai_content_pipeline.generation.schema import MIGRATIONS
-from ai_content_pipeline.generation.store import OPEN, Cap, Claim, Claimed, Delivered, Job, Run, Spend, State
+from ai_content_pipeline.generation.store import (
+    OPEN,
+    Cap,
+    Claim,
+    Claimed,
+    Delivered,
+    Ending,
+    Job,
+    Run,
+    Spend,
+    State,
+)
 from ai_content_pipeline.generation.writer import Writer
 from ai_content_pipeline.jobs import Billed, Handle, Reason, Upload
 
@@ -37,50 +47,45 @@ class SqliteStore:
     # -- the state machine -----------------------------------------------------------------------
 
     def claim(self, claim: Claim, now: datetime) -> Claimed:
-        return self._writer.call(lambda db: moves.claim(db, claim, micros(now)))
+        return self._writer.call(lambda db: moves.claim(db, claim, micros(now)), durable=claim.durable)
 
-    def submitted(self, key: str, owner: str, handle: Handle, now: datetime) -> Job:
+    def submitted(self, key: str, owner: str, handle: Handle, now: datetime, *, durable: bool = True) -> Job:
         columns = _accepted(handle, now)
-        return self._writer.call(lambda db: move(db, key, State.SUBMITTED, owner, **columns))
+        return self._moved(lambda db: move(db, key, State.SUBMITTED, owner, **columns), durable=durable)
 
     def released(self, key: str, owner: str, message: str, now: datetime) -> Job:
-        def operation(db: sqlite3.Connection) -> Job:
+        def operation(db: sqlite3.Connection) -> Row:
             settle(db, key, "released", 0)
             return move(db, key, State.PENDING, owner, message=text(message), request_id=None, handle=None)
 
-        return self._writer.call(operation)
+        return self._moved(operation)
 
     def doubted(self, key: str, owner: str, message: str, now: datetime) -> Job:
-        def operation(db: sqlite3.Connection) -> Job:
+        def operation(db: sqlite3.Connection) -> Row:
             db.execute("UPDATE charge SET status='in_doubt' WHERE key=? AND status='reserved'", (key,))
             return move(db, key, State.IN_DOUBT, owner, message=text(message))
 
-        return self._writer.call(operation)
+        return self._moved(operation)
 
-    def finished(
-        self, key: str, urls: Sequence[str], units: Decimal | None, cost: int | None,
-        expires: datetime | None, notes: Sequence[str], now: datetime,
-    ) -> Job:  # fmt: skip
-        def operation(db: sqlite3.Connection) -> Job:
-            settle(db, key, "settled", cost)
-            return move(
-                db, key, State.FINISHED, urls=dump(list(urls)), notes=dump(list(notes)),
-                units=None if units is None else str(units), cost=cost, billed=Billed.YES.value,
-                expires=None if expires is None else micros(expires),
-            )  # fmt: skip
+    def finished(self, key: str, ending: Ending) -> Job:
+        return self._moved(lambda db: moves.finish(db, key, ending))
 
-        return self._writer.call(operation)
-
-    def done(self, key: str, artifacts: Sequence[Artifact], now: datetime) -> Job:
+    def done(
+        self, key: str, artifacts: Sequence[Artifact], now: datetime, ending: Ending | None = None
+    ) -> Job:
         stored = rows.dump_artifacts(artifacts)
-        return self._writer.call(
-            lambda db: move(
+
+        def operation(db: sqlite3.Connection) -> Row:
+            if ending is not None:
+                moves.finish(db, key, ending)
+            return move(
                 db, key, State.DONE, artifacts=stored, ended_at=micros(now), reason=None, message=None
             )
-        )
+
+        return self._moved(operation)
 
     def failed(self, key: str, reason: Reason, message: str, billed: Billed, now: datetime) -> Job:
-        def operation(db: sqlite3.Connection) -> Job:
+        def operation(db: sqlite3.Connection) -> Row:
             if billed is Billed.NO:
                 settle(db, key, "released", 0)
             else:
@@ -90,16 +95,16 @@ class SqliteStore:
                 ended_at=micros(now),
             )  # fmt: skip
 
-        return self._writer.call(operation)
+        return self._moved(operation)
 
     def gone(self, key: str, message: str, now: datetime) -> Job:
-        def operation(db: sqlite3.Connection) -> Job:
+        def operation(db: sqlite3.Connection) -> Row:
             settle(db, key, "settled", None)
             return move(
                 db, key, State.GONE, reason=Reason.GONE.value, message=text(message), ended_at=micros(now)
             )
 
-        return self._writer.call(operation)
+        return self._moved(operation)
 
     def adopted(self, key: str, owner: str, handle: Handle, now: datetime) -> bool:
         columns = _accepted(handle, now)
@@ -166,14 +171,21 @@ class SqliteStore:
 
         return self._writer.call(operation)
 
+    def _moved(self, operation: Callable[[sqlite3.Connection], Row], *, durable: bool = True) -> Job:
+        return self._job(self._writer.call(operation, durable=durable))
+
+    def _job(self, row: Row) -> Job:
+        """Made in the caller's thread: all of them wait for the writer's."""
+        try:
+            return rows.job(row)
+        except ValueError as error:
+            raise self._writer.fault(error) from error
+
     # -- looking ---------------------------------------------------------------------------------
 
     def job(self, key: str) -> Job | None:
-        def operation(db: sqlite3.Connection) -> Job | None:
-            row = db.execute(f"{SELECT_JOB} WHERE key=?", (key,)).fetchone()
-            return row and rows.job(row)
-
-        return self._writer.call(operation)
+        row = self._writer.look(lambda db: db.execute(f"{SELECT_JOB} WHERE key=?", (key,)).fetchone())
+        return row and self._job(row)
 
     def jobs(self, states: Iterable[State]) -> list[Job]:
         names = ",".join(f"'{state.value}'" for state in states)
@@ -184,14 +196,15 @@ class SqliteStore:
 
     def _select(self, where: str, *arguments: str) -> list[Job]:
         query = f"{SELECT_JOB} WHERE {where}"
-        return self._writer.call(lambda db: [rows.job(row) for row in db.execute(query, arguments)])
+        found = self._writer.look(lambda db: db.execute(query, arguments).fetchall())
+        return [self._job(row) for row in found]
 
     def handles(self, provider: str) -> set[str]:
         query = "SELECT request_id FROM job WHERE provider=? AND request_id IS NOT NULL"
-        return self._writer.call(lambda db: {row[0] for row in db.execute(query, (provider,))})
+        return self._writer.look(lambda db: {row[0] for row in db.execute(query, (provider,))})
 
     def committed(self, cap: Cap) -> int:
-        return self._writer.call(lambda db: moves.committed(db, cap))
+        return self._writer.look(lambda db: moves.committed(db, cap))
 
     def spend(self) -> list[Spend]:
         query = """
@@ -200,13 +213,13 @@ class SqliteStore:
                 coalesce(sum(CASE WHEN status IN ('in_doubt', 'abandoned') THEN reserved END), 0),
                 sum(reserved IS NULL AND reported IS NULL)
             FROM charge WHERE status <> 'released' GROUP BY 1, 2, 3 ORDER BY 3, 1, 2"""
-        return self._writer.call(lambda db: [Spend(*row) for row in db.execute(query)])
+        return self._writer.look(lambda db: [Spend(*row) for row in db.execute(query)])
 
     def timings(self, endpoint: str, limit: int = 50) -> list[float]:
         query = """
             SELECT (ended_at - intent_at) / 1e6 FROM job
             WHERE endpoint=? AND state='done' AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?"""
-        return self._writer.call(lambda db: [row[0] for row in db.execute(query, (endpoint, limit))])
+        return self._writer.look(lambda db: [row[0] for row in db.execute(query, (endpoint, limit))])
 
     def bills(self, provider: str, endpoint: str) -> list[Bill]:
         return self._writer.call(lambda db: bills.newest(db, provider, endpoint))
@@ -249,7 +262,7 @@ class SqliteStore:
         query = """
             SELECT coalesce(max(redo.take), 0) FROM redo JOIN job USING (lineage, take)
             WHERE redo.lineage=? AND job.state='done'"""
-        return self._writer.call(lambda db: int(db.execute(query, (lineage,)).fetchone()[0]))
+        return self._writer.look(lambda db: int(db.execute(query, (lineage,)).fetchone()[0]))
 
     def redo_take(self, lineage: str, run: str, address: str) -> int:
         return self._writer.call(lambda db: moves.redo_take(db, lineage, run, address))

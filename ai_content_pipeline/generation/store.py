@@ -92,6 +92,18 @@ class Claim:
     reserve: int | None
     unit_price: Decimal | None = None
     caps: tuple[Cap, ...] = ()
+    durable: bool = True  # False: it may be lost with the process, because asking again costs nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the vendor says that a job ended well. `cost` in micro-dollars, None where it does not say."""
+
+    urls: tuple[str, ...] = ()
+    units: Decimal | None = None
+    cost: int | None = None
+    expires: datetime | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +199,22 @@ class Store(Protocol):
     # -- the state machine: each call is one durable transaction ---------------------------------
     # A move returns the job as it now stands; an illegal one raises JournalError and changes nothing.
     def claim(self, claim: Claim, now: datetime) -> Claimed: ...
-    def submitted(self, key: str, owner: str, handle: Handle, now: datetime) -> Job: ...
+    def submitted(self, key: str, owner: str, handle: Handle, now: datetime, *, durable: bool = True) -> Job:
+        """With `durable=False` it may be lost with the process, because asking again costs nothing."""
+        ...
+
     def released(self, key: str, owner: str, message: str, now: datetime) -> Job:
         """Back to PENDING, the reservation given back: surely not accepted, or free to make again."""
         ...
 
     def doubted(self, key: str, owner: str, message: str, now: datetime) -> Job: ...
-    def finished(
-        self, key: str, urls: Sequence[str], units: Decimal | None, cost: int | None,
-        expires: datetime | None, notes: Sequence[str], now: datetime,
-    ) -> Job: ...  # fmt: skip
-    def done(self, key: str, artifacts: Sequence[Artifact], now: datetime) -> Job: ...
+    def finished(self, key: str, ending: Ending) -> Job: ...
+    def done(
+        self, key: str, artifacts: Sequence[Artifact], now: datetime, ending: Ending | None = None
+    ) -> Job:
+        """With `ending` the job is FINISHED first, in the same transaction."""
+        ...
+
     def failed(self, key: str, reason: Reason, message: str, billed: Billed, now: datetime) -> Job: ...
     def gone(self, key: str, message: str, now: datetime) -> Job: ...
     def adopted(self, key: str, owner: str, handle: Handle, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,6 +18,9 @@ Operation = Callable[[sqlite3.Connection], Any]
 
 _BUSY_SECONDS = 60.0
 _BATCH = 256
+#: Seconds that a commit waits for as many writes as the last one had: a commit costs more than that, and
+#: every write that joins it saves one.
+_GATHER = 0.001
 
 #: The first releases in which a checkpoint can no longer lose a concurrent commit ("WAL-reset bug",
 #: fixed in SQLite 3.51.3 and in these two older branches).
@@ -32,18 +36,22 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
 class _Waiting:
     """An operation, and where its caller waits: a bare lock, a tenth of the price of a `Future`."""
 
-    __slots__ = ("_answered", "error", "operation", "result")
+    __slots__ = ("_answered", "durable", "error", "looks", "operation", "result")
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Operation, *, durable: bool = True, looks: bool = False) -> None:
         self.operation = operation
+        self.durable = durable  # answered only when committed
+        self.looks = looks  # changes nothing
         self.result: Any = None
         self.error: Exception | None = None
         self._answered = threading.Lock()
         self._answered.acquire()
 
     def answer(self, result: Any, error: Exception | None = None) -> None:
-        self.result, self.error = result, error
-        self._answered.release()
+        """The first answer counts."""
+        if self._answered.locked():
+            self.result, self.error = result, error
+            self._answered.release()
 
     def wait(self) -> Any:
         self._answered.acquire()
@@ -53,7 +61,7 @@ class _Waiting:
 
 
 class Writer:
-    """Runs operations on the journal, each durable when `call` returns.
+    """Runs operations on the journal: the only thread that touches it.
 
     An operation must not commit by itself and may run twice (after a neighbour in its batch failed).
     """
@@ -63,23 +71,36 @@ class Writer:
         self._migrations = migrations
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._closed = False
+        self._usual = 1  # writes in the last commit
         self._thread = threading.Thread(target=self._serve, name="aicp-journal", daemon=True)
         ready = _Waiting(lambda connection: None)
         self._queue.put(ready)
         self._thread.start()
         ready.wait()
 
-    def call(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of `operation`, once it is durable.
+    def call(self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+        """The result of `operation`, after all that was asked before: once it is committed, or (for what
+        may be lost with the process) once it has run.
 
         Raises:
             JournalError: the journal cannot be used, or the operation is not allowed.
         """
-        waiting = _Waiting(operation)
+        return cast(T, self._ask(_Waiting(operation, durable=durable)))
+
+    def look(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of `operation`, which changes nothing: at once, from what is committed. What was left
+        to `soon` may not be seen yet.
+
+        Raises:
+            JournalError: the journal cannot be used.
+        """
+        return cast(T, self._ask(_Waiting(operation, looks=True)))
+
+    def _ask(self, waiting: _Waiting) -> Any:
         self._queue.put(waiting)
         if self._closed:  # the thread may have gone before it saw this
             self._refuse_all(JournalError("the journal is closed"))
-        return cast(T, waiting.wait())
+        return waiting.wait()
 
     def soon(self, operation: Operation) -> None:
         """Run `operation` after those before it, without waiting: for what may be lost with the process."""
@@ -89,17 +110,26 @@ class Writer:
         self._queue.put(None)
         self._thread.join()
 
+    def fault(self, error: Exception) -> Exception:
+        """The typed error for a file that cannot be used, or not be read; any other error as it is."""
+        if isinstance(error, sqlite3.Error | OSError | ValueError):
+            return JournalError(
+                f"the journal {self._path or ':memory:'} cannot be used: {error}",
+                hint="check that the file is sound, its disk has room and its folder is writable",
+            )
+        return error
+
     # -- the thread ------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         connection = None
         try:
             connection = _open(self._path, self._migrations)
-            while batch := self._next_batch():
+            while batch := self._next_batch(connection):
                 self._run(connection, batch)
             end: Exception = JournalError("the journal is closed")
         except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers, who would wait for ever
-            end = _translated(error, self._path)
+            end = self.fault(error)
         finally:
             if connection is not None:
                 connection.close()
@@ -115,18 +145,41 @@ class Writer:
             if waiting is not None:
                 waiting.answer(None, error)
 
-    def _next_batch(self) -> list[_Waiting]:
-        """Everything that waits, at least one; empty once the writer is closed."""
+    def _next_batch(self, connection: sqlite3.Connection) -> list[_Waiting]:
+        """The writes of one commit, at least one; empty once the writer is closed. Looks are answered on
+        the way."""
         batch: list[_Waiting] = []
-        item = self._queue.get()
-        while item is not None:
+        deadline = 0.0
+        while len(batch) < _BATCH:
+            item = self._next(None if not batch else deadline if len(batch) < self._usual else 0.0)
+            if item is None:
+                break
+            if item.looks:
+                self._answer_look(connection, item)
+                continue
             batch.append(item)
-            if len(batch) == _BATCH or self._queue.empty():
-                return batch
-            item = self._queue.get()
-        if batch:
-            self._queue.put(None)
+            deadline = deadline or time.monotonic() + _GATHER
+        self._usual = len(batch)
         return batch
+
+    def _next(self, deadline: float | None) -> _Waiting | None:
+        """What waits next, by `deadline` (None: whenever); None when nothing came, or it is closed."""
+        try:
+            if deadline is None:
+                return self._queue.get()
+            wait = deadline - time.monotonic() if deadline else 0.0
+            item = self._queue.get(timeout=wait) if wait > 0 else self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        if item is None:
+            self._queue.put(None)  # for the next batch, after this one
+        return item
+
+    def _answer_look(self, connection: sqlite3.Connection, waiting: _Waiting) -> None:
+        try:
+            waiting.answer(waiting.operation(connection))
+        except Exception as error:  # noqa: BLE001  whatever it is belongs to the caller, not to this thread
+            waiting.answer(None, self.fault(error))
 
     def _run(self, connection: sqlite3.Connection, batch: list[_Waiting]) -> None:
         try:
@@ -134,7 +187,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers, not to this thread
             if len(batch) == 1 or isinstance(error, sqlite3.OperationalError):  # locked, disk full, I/O error
                 for waiting in batch:
-                    waiting.answer(None, _translated(error, self._path))
+                    waiting.answer(None, self.fault(error))
             else:  # one of them is at fault: each gets a transaction of its own
                 for waiting in batch:
                     self._run(connection, [waiting])
@@ -191,19 +244,14 @@ def _statements(script: str) -> list[str]:
 def _transaction(connection: sqlite3.Connection, batch: list[_Waiting]) -> list[Any]:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        results = [waiting.operation(connection) for waiting in batch]
+        results = []
+        for waiting in batch:
+            results.append(waiting.operation(connection))
+            if not waiting.durable:
+                waiting.answer(results[-1])
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
     return results
-
-
-def _translated(error: Exception, path: Path | None) -> Exception:
-    if isinstance(error, sqlite3.Error | OSError | ValueError):
-        return JournalError(
-            f"the journal {path or ':memory:'} cannot be used: {error}",
-            hint="check that the file is sound, its disk has room and its folder is writable",
-        )
-    return error

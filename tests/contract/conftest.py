@@ -17,7 +17,7 @@ import pytest
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo, Role
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.sqlite import SqliteStore
-from ai_content_pipeline.generation.store import Cap, Claim, Claimed, Job, State, Store
+from ai_content_pipeline.generation.store import Cap, Claim, Claimed, Ending, Job, State, Store
 from ai_content_pipeline.jobs import (
     Billed,
     Handle,
@@ -104,9 +104,7 @@ class Journal:
             "submitted": lambda: store.submitted(key, self.owner, self.handle(), NOW),
             "released": lambda: store.released(key, self.owner, "busy", NOW),
             "doubted": lambda: store.doubted(key, self.owner, "dropped", NOW),
-            "finished": lambda: store.finished(
-                key, ["https://vendor.example/a.png"], None, None, None, [], NOW
-            ),
+            "finished": lambda: store.finished(key, Ending(("https://vendor.example/a.png",))),
             "done": lambda: store.done(key, [PICTURE], NOW),
             "failed": lambda: store.failed(key, Reason.PROVIDER, "no", Billed.YES, NOW),
             "refused": lambda: store.failed(key, Reason.INVALID, "no", Billed.NO, NOW),

@@ -14,7 +14,7 @@ import pytest
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
 from ai_content_pipeline.errors import JournalError
-from ai_content_pipeline.generation.store import MOVES, Cap, Claimed, Delivered, Run, State, claimable
+from ai_content_pipeline.generation.store import MOVES, Cap, Claimed, Delivered, Ending, Run, State, claimable
 from ai_content_pipeline.jobs import Billed, Handle, Reason, Upload
 
 T = TypeVar("T")
@@ -180,7 +180,7 @@ def test_the_life_of_a_job_is_remembered(journal):
     handle = Handle("id-1", {"status": "https://x/1", "deep": {"list": [1, "ü\udc00"]}})
     journal.store.submitted("k", "me", handle, later)
     journal.store.finished(
-        "k", ["https://x/a", "https://x/\ud800"], Decimal("5.25"), 12345, later, ["a note"], later
+        "k", Ending(("https://x/a", "https://x/\ud800"), Decimal("5.25"), 12345, later, ("a note",))
     )
     job = journal.store.done("k", [journal.picture, clip], later)
     assert job == journal.job()
@@ -212,7 +212,7 @@ def test_a_reservation_counts_until_it_is_settled(journal):
     journal.bring(State.ABANDONED, "abandoned")
     journal.bring(State.PENDING, "released")
     journal.bring(State.SUBMITTED, "reported")
-    journal.store.finished("reported", [], None, 37, None, [], journal.now)
+    journal.store.finished("reported", Ending(cost=37))
     journal.bring(State.FINISHED, "finished, cost not reported")
     assert journal.committed() == 100 + 100 + 100 + 0 + 37 + 100
 
@@ -228,7 +228,7 @@ def test_a_failed_job_counts_unless_it_was_surely_free(journal, billed, committe
 def test_a_bad_output_stays_paid(journal):
     """What was billed stays counted when its file turns out bad, and when it is fetched again."""
     journal.bring(State.SUBMITTED)
-    journal.store.finished("k", ["https://x"], None, 60, None, [], journal.now)
+    journal.store.finished("k", Ending(("https://x",), cost=60))
     journal.store.failed("k", Reason.BAD_OUTPUT, "not a picture", Billed.YES, journal.now)
     assert journal.committed() == 60
     assert journal.store.refetch("k", "me")
@@ -280,7 +280,7 @@ def test_spend_adds_up(journal):
     """Spend by run, model and day: estimated, reserved, reported, in doubt, and jobs without a price."""
     journal.bring(State.SUBMITTED, "a")
     journal.bring(State.SUBMITTED, "b")
-    journal.store.finished("b", [], None, 70, None, [], journal.now)
+    journal.store.finished("b", Ending(cost=70))
     journal.bring(State.IN_DOUBT, "c")
     journal.bring(State.ABANDONED, "d")
     journal.bring(State.PENDING, "e")
@@ -327,7 +327,7 @@ def test_every_cap_binds(journal):
 def test_what_costs_nothing_passes_every_cap(journal):
     """Free jobs, and jobs without a price, are not refused, even where a cap has been passed already."""
     journal.bring(State.SUBMITTED, "dear")
-    journal.store.finished("dear", [], None, 1000, None, [], journal.now)
+    journal.store.finished("dear", Ending(cost=1000))
     caps = (Cap(500, run="run"),)
     assert journal.claim("paid", reserve=1, caps=caps) is Claimed.CAP
     assert journal.claim("free", reserve=0, caps=caps) is Claimed.MINE

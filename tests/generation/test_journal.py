@@ -23,7 +23,7 @@ from ai_content_pipeline.errors import JournalError
 from ai_content_pipeline.generation import writer
 from ai_content_pipeline.generation.schema import MIGRATIONS
 from ai_content_pipeline.generation.sqlite import SqliteStore
-from ai_content_pipeline.generation.store import Cap, Claim, Claimed, State
+from ai_content_pipeline.generation.store import Cap, Claim, Claimed, Ending, State
 from ai_content_pipeline.generation.writer import Writer, wal_is_safe
 from ai_content_pipeline.jobs import Billed, Handle, Reason, WireRequest
 
@@ -193,6 +193,59 @@ def test_what_need_not_be_durable_is_not_waited_for(path):
     opened.soon(lambda db: db.execute("INSERT INTO t VALUES (20)"))
     opened.close()
     assert read(path, "SELECT max(a) FROM t") == [(20,)]
+
+
+def test_a_look_sees_what_is_committed_and_waits_for_no_commit(path):
+    """While a write waits for its commit to be joined by others, a look is answered from before it."""
+    opened = Writer(path, [FIRST])
+    begun = threading.Event()
+    seen: list[int] = []
+
+    def count(db: sqlite3.Connection) -> int:
+        return int(db.execute("SELECT count(*) FROM t").fetchone()[0])
+
+    def slow(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO t VALUES (5)")
+        begun.set()
+        seen.append(count(db))
+
+    with ThreadPoolExecutor(2) as pool:
+        writing = pool.submit(opened.call, slow)
+        begun.wait()
+        assert opened.look(count) == 2  # after the commit of what had begun
+        writing.result()
+    assert seen == [2]
+    with pytest.raises(JournalError, match="no such table"):
+        opened.look(lambda db: db.execute("SELECT * FROM missing"))
+    assert opened.look(count) == 2  # and the thread lives on
+    opened.close()
+
+
+def test_what_may_be_lost_is_answered_before_its_commit(path):
+    """Not durable: the caller goes on when it has run, and it is committed with what follows."""
+    opened = Writer(path, [FIRST])
+    before, committed = threading.Event(), []
+
+    def hold(db: sqlite3.Connection) -> None:
+        db.set_trace_callback(lambda statement: committed.append(statement))
+        before.wait()
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(opened.call, hold)
+        while opened._queue.qsize():
+            pass
+        early = pool.submit(
+            opened.call, lambda db: db.execute("INSERT INTO t VALUES (7)").rowcount, durable=False
+        )
+        late = pool.submit(
+            opened.call, lambda db: early.result(timeout=30)
+        )  # answered inside the transaction
+        while opened._queue.qsize() < 2:
+            pass
+        before.set()
+        assert (first.result(), early.result(), late.result()) == (None, 1, 1)
+    opened.close()
+    assert read(path, "SELECT count(*) FROM t WHERE a=7") == [(1,)]
 
 
 def test_a_failing_neighbour_fails_alone(path):
@@ -443,7 +496,7 @@ def after(store: SqliteStore, key: str, what: str, price: int, counts: list[int]
             store.failed(key, Reason.PROVIDER, "no", Billed.UNKNOWN, NOW)
         else:
             cost = min(price, counts[-1]) if what == "cheaper" else None
-            store.finished(key, [], None, cost, None, [], NOW)
+            store.finished(key, Ending(cost=cost))
             counts[-1] = counts[-1] if cost is None else cost
     else:
         store.doubted(key, "me", "dropped", NOW)
