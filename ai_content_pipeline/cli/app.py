@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import click
@@ -25,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check pipeline files; nothing is run, spent or written."),
     "init": ("init", "Write a commented starter pipeline."),
     "schema": ("schema", "Print the JSON Schema of pipeline files, for editors."),
+    "doctor": ("doctor", "Check this machine, this project and its settings."),
 }
 
 
@@ -76,6 +78,19 @@ def app() -> None:
 def run_app(arguments: Sequence[str]) -> int:
     """Run the command line; the process's exit code."""
     try:
+        return _run(arguments)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`aicp … | head`); Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # a full disk behind `aicp … > file`; what was made is safe
+        with suppress(OSError):
+            sys.stderr.write(f"error: the output cannot be written: {error.strerror or error}\n")
+        return 1
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
         result = app.main(args=list(arguments), prog_name="aicp", standalone_mode=False)
         _flush()
     except click.exceptions.Exit as error:
@@ -85,10 +100,6 @@ def run_app(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("interrupted\n")
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone (`aicp … | head`); Python must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return result if isinstance(result, int) else 0
 
 
