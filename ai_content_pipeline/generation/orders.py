@@ -60,7 +60,7 @@ def claim(
     run: str,
     owner: str,
     caps: tuple[Cap, ...],
-    durable: bool,
+    durable: bool = True,
 ) -> Claim:
     request = order.request
     # The known part of a price is reserved even where another part is unknown.

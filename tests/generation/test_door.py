@@ -886,7 +886,7 @@ def test_an_accepted_job_that_cannot_be_journaled_is_reported(world):
     process = world.start()
     store = process.door.store
     submitted = store.submitted
-    store.submitted = lambda *arguments: raise_it(JournalError("disk full"))
+    store.submitted = lambda *arguments, **options: raise_it(JournalError("disk full"))
     with pytest.raises(OutcomeUnknown, match="accepted it as request 0") as raised:
         process.generate(world.order())
     assert raised.value.exit_code == 8
