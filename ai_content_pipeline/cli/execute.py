@@ -131,7 +131,7 @@ def run_command(wish: Wish) -> int:
     from ai_content_pipeline.report import document
 
     with invocation(wish.command, wish.showing) as (console, outcome):
-        expansion, project = prepared(wish)
+        expansion, project = prepared(wish, console, keep=True)
         root, parts = _output(wish, expansion, project)
         cap = _cap(wish, expansion)
         environ = environment(wish.env_file)
@@ -152,14 +152,21 @@ def run_command(wish: Wish) -> int:
     return outcome.exit_code
 
 
-def prepared(wish: Wish) -> tuple[Expansion, Project]:
-    """The wish's pipeline with all its items, and the project whose memory it has."""
+def prepared(wish: Wish, console: Console, *, keep: bool = False) -> tuple[Expansion, Project]:
+    """The wish's pipeline with all its items, and the project whose memory it has.
+
+    Vendors are asked for the schemas of models without a card; with `keep`, their answers are kept.
+    """
+    from ai_content_pipeline.cli.publications import Publications, catalogue_of
     from ai_content_pipeline.pipeline.expansion import expand
     from ai_content_pipeline.pipeline.load import load_pipeline
     from ai_content_pipeline.pipeline.project import find_project
 
+    project = find_project(wish.path).seen_from(os.environ)
+    environ = environment(wish.env_file)
+    publications = Publications(project, environ, console.warn, online=not wish.draft, keep=keep)
     pipeline = load_pipeline(wish.path, environ=os.environ, overrides=wish.overrides)
-    return expand(pipeline, draft=wish.draft), find_project(wish.path).seen_from(os.environ)
+    return expand(pipeline, draft=wish.draft, catalogue=catalogue_of(project, publications)), project
 
 
 @contextmanager

@@ -17,7 +17,7 @@ def plan_command(wish: Wish, output: Path | None = None) -> int:
     from ai_content_pipeline.engine.plan import make_plan
 
     with invocation(wish.command, wish.showing) as (console, outcome):
-        expansion, project = prepared(wish)
+        expansion, project = prepared(wish, console)
         with looking(project) as (store, artifacts):
             plan = make_plan(expansion, store, artifacts)
         outcome.data = plan_data(plan)

@@ -18,16 +18,20 @@ def command(files: tuple[Path, ...], **arguments: Any) -> int:
     import os
 
     from ai_content_pipeline.cli.execute import invocation
+    from ai_content_pipeline.cli.publications import Publications, catalogue_of
     from ai_content_pipeline.errors import InvalidPipeline, Problem
     from ai_content_pipeline.pipeline.expansion import expand
     from ai_content_pipeline.pipeline.load import load_pipeline
+    from ai_content_pipeline.pipeline.project import find_project
 
     with invocation("validate", options.showing(arguments)) as (console, outcome):
         problems: list[Problem] = []
         summaries = []
         for file in files:
             try:
-                expansion = expand(load_pipeline(file, environ=os.environ))
+                project = find_project(file).seen_from(os.environ)
+                catalogue = catalogue_of(project, Publications(project, os.environ, console.warn))
+                expansion = expand(load_pipeline(file, environ=os.environ), catalogue=catalogue)
             except InvalidPipeline as error:
                 problems += error.problems
                 continue
