@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check pipeline files; nothing is run, spent or written."),
     "init": ("init", "Write a commented starter pipeline."),
     "schema": ("schema", "Print the JSON Schema of pipeline files, for editors."),
+    "doctor": ("doctor", "Check this machine, this project and its settings."),
 }
 
 

@@ -1,0 +1,1 @@
+"""What `aicp doctor` looks at. Each check is a function that yields findings and raises nothing."""
