@@ -101,6 +101,7 @@ class Card:
     note: str | None = None
     output: Shape = field(default_factory=Shape)
     fill: Mapping[str, Json] = field(default_factory=dict)
+    described: bool = True  # False: neither we nor its vendor's schema know anything of it
 
     def value(self, params: Mapping[str, Json], name: str) -> Json:
         """What the model will use for `name`: the value that is sent, else the vendor's default."""

@@ -113,6 +113,7 @@ def _open(name: str, provider: str, endpoint: str) -> Card:
         endpoint=endpoint,
         tasks=tuple(Task),
         price=FREE if local else None,
+        described=False,
     )
 
 

@@ -117,6 +117,7 @@ ROLE: Mapping[str, Rule] = {
     "min_side": Rule("pixels, or false", COUNT.fits, removable=True),
     "excludes": _list_of(_one_of(*ROLES)),
     "takes": _one_of(*(kind.value for kind in Kind)),
+    "either": TRUTH,
 }
 OUTPUT: Mapping[str, Rule] = {
     "sizes": _one_of(*sorted(FAMILIES)),
