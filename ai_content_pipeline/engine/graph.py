@@ -10,7 +10,7 @@ from itertools import groupby
 
 from ai_content_pipeline.artifacts import Artifact, Pending, Source
 from ai_content_pipeline.cost import CostEstimate
-from ai_content_pipeline.engine.pricing import estimate
+from ai_content_pipeline.engine.pricing import FREE, PriceBook, Quote
 from ai_content_pipeline.errors import UsageError
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.jobs import JobRequest, Json, LocalWork
@@ -23,7 +23,8 @@ class Unit:
     """Items that one job makes together (usually one item). `work` is None for the user's own file.
 
     `needs` are the addresses of the items whose files it takes; `ordinal` tells it from identical
-    requests of the same plan.
+    requests of the same plan. `symbol` is what it is known by before its inputs exist (`keys.symbol`);
+    for the user's own file, that file's content.
     """
 
     number: int
@@ -32,7 +33,12 @@ class Unit:
     work: JobRequest | LocalWork | None
     needs: tuple[str, ...]
     ordinal: int
-    estimate: CostEstimate
+    quote: Quote
+    symbol: str
+
+    @property
+    def estimate(self) -> CostEstimate:
+        return self.quote.estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Graph:
         return wanted
 
 
-def build(expansion: Expansion) -> Graph:
+def build(expansion: Expansion, prices: PriceBook) -> Graph:
     units: list[Unit] = []
     maker: dict[str, Unit] = {}
     symbols: dict[str, str] = {}
@@ -64,7 +70,7 @@ def build(expansion: Expansion) -> Graph:
     for step, items in _jobs(expansion):
         first = items[0]
         work = None if first.given is not None else step.verbs.work(first, step.setting)
-        ordinal = 0
+        ordinal, symbol = 0, first.given.sha256 if first.given is not None else ""
         if work is not None:
             symbol = keys.symbol(work, _symbolic_inputs(first, symbols))
             if isinstance(work, JobRequest):
@@ -72,8 +78,8 @@ def build(expansion: Expansion) -> Graph:
                 seen[symbol] += 1
             for item in items:
                 symbols[item.address] = f"{symbol}#{ordinal}:{item.output}"
-        price = estimate(step, first, work) if isinstance(work, JobRequest) else CostEstimate()
-        unit = Unit(len(units), step, items, work, tuple(_needs(first)), ordinal, price)
+        quote = prices.quote(step, first, work) if isinstance(work, JobRequest) else FREE
+        unit = Unit(len(units), step, items, work, tuple(_needs(first)), ordinal, quote, symbol)
         units.append(unit)
         maker |= {item.address: unit for item in items}
     return Graph(tuple(units), maker)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from statistics import median
 
 from ai_content_pipeline.artifacts import Artifact, Frame, Role, Source
 from ai_content_pipeline.cost import CostEstimate, total
 from ai_content_pipeline.engine import takes
+from ai_content_pipeline.engine.forecast import forecast
 from ai_content_pipeline.engine.graph import Graph, Unit, build, check_redo
 from ai_content_pipeline.engine.local import frame_work, with_inputs
-from ai_content_pipeline.engine.pricing import usual_seconds
-from ai_content_pipeline.engine.schedule import Schedule
+from ai_content_pipeline.engine.pricing import PriceBook, median, usual_seconds
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.store import OPEN, State, Store, claimable
@@ -30,22 +28,30 @@ class PlanState(StrEnum):
     CACHED = "cached"
     REATTACH = "re-attach"  # submitted and paid: it will be collected, or fetched once more
     IN_DOUBT = "in doubt"
-    BLOCKED = "blocked"  # its stored file is damaged, or it failed in a way that only `redo` starts over
+    BLOCKED = "blocked"  # its stored file is damaged, only `redo` starts it over, or what it needs is so
     GIVEN = "given"
     NOT_ASKED = "not asked for"  # a redo of something else leaves it away
 
 
 @dataclass(frozen=True, slots=True)
 class PlanItem:
-    """One item. The price of a job that makes several stands on its first; `seconds` None: unknown."""
+    """One item. Money and time of a job that makes several stand on its first; `seconds` None: unknown.
 
-    step: str
+    `price` is what it may cost now, `saved` what it would, were it not there already. `key` is its job's,
+    None while its inputs do not exist. `critical`: the run takes as long as such items take in a row.
+    """
+
+    unit: Unit
     index: int
+    step: str
     label: str
     model: str | None
     state: PlanState
     price: CostEstimate
+    saved: CostEstimate
     seconds: float | None
+    key: str | None
+    critical: bool
 
     @property
     def address(self) -> str:
@@ -67,16 +73,27 @@ class Plan:
     untimed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def critical(self) -> tuple[PlanItem, ...]:
+        """The items that decide how long the run takes, in order."""
+        return tuple(item for item in self.items if item.critical)
 
-def make_plan(expansion: Expansion, store: Store, artifacts: ArtifactStore, redo: str | None = None) -> Plan:
+
+def make_plan(
+    expansion: Expansion,
+    store: Store,
+    artifacts: ArtifactStore,
+    redo: str | None = None,
+    prices: PriceBook | None = None,
+) -> Plan:
     """Look every item up; nothing is submitted, made or written. `redo` is the address of an item that
-    would be made anew.
+    would be made anew; `prices` those that the run will use, else they are read now.
 
     Raises:
         UsageError: `redo` names no item that a model makes.
     """
-    plan = _Planner(build(expansion), store, artifacts, redo).plan()
-    return replace(plan, warnings=expansion.warnings)
+    graph = build(expansion, prices or PriceBook(store))
+    return replace(_Planner(graph, store, artifacts, redo).plan(), warnings=expansion.warnings)
 
 
 class _Planner:
@@ -91,44 +108,48 @@ class _Planner:
             self._redone = graph.maker[redo].number
             self._wanted = graph.closure(redo)
         self._known: dict[str, Artifact] = {}
+        self._keys: dict[int, str] = {}
+        self._ended: set[int] = set()  # units without a file that this run could make
         self._usual: dict[str, float | None] = {}
 
     def plan(self) -> Plan:
-        states = {unit.number: self._state(unit) for unit in self._graph.units}
-        seconds = {unit.number: self._seconds(unit, states[unit.number]) for unit in self._graph.units}
-        to_run = [unit for unit in self._graph.units if states[unit.number] is PlanState.RUN]
-        cached = [unit for unit in self._graph.units if states[unit.number] is PlanState.CACHED]
-        times = {number: value or 0.0 for number, value in seconds.items()}
+        units = self._graph.units
+        states = {unit.number: self._state(unit) for unit in units}
+        seconds = {unit.number: self._seconds(unit, states[unit.number]) for unit in units}
+        expected = forecast(self._graph, {number: value or 0.0 for number, value in seconds.items()})
+        critical = set(expected.critical)
+        to_run = [unit for unit in units if states[unit.number] is PlanState.RUN]
+        cached = [unit for unit in units if states[unit.number] is PlanState.CACHED]
+        untimed = (unit for unit in to_run if seconds[unit.number] is None)
         return Plan(
             items=tuple(
-                self._item(unit, index, states[unit.number], seconds[unit.number])
-                for unit in self._graph.units
-                for index in range(len(unit.items))
+                self._item(unit, at, states[unit.number], seconds[unit.number], unit.number in critical)
+                for unit in units
+                for at in range(len(unit.items))
             ),
             price=total(unit.estimate for unit in to_run),
             saved=total(unit.estimate for unit in cached),
-            seconds_sequential=sum(times.values()),
-            seconds_parallel=_makespan(self._graph, times),
+            seconds_sequential=expected.sequential,
+            seconds_parallel=expected.parallel,
             untimed=tuple(
-                dict.fromkeys(
-                    unit.work.model.name
-                    for unit in to_run
-                    if isinstance(unit.work, JobRequest) and seconds[unit.number] is None
-                )
+                dict.fromkeys(unit.work.model.name for unit in untimed if isinstance(unit.work, JobRequest))
             ),
         )
 
-    def _item(self, unit: Unit, index: int, state: PlanState, seconds: float | None) -> PlanItem:
-        item = unit.items[index]
-        priced = index == 0 and state is PlanState.RUN
+    def _item(self, unit: Unit, at: int, state: PlanState, seconds: float | None, critical: bool) -> PlanItem:
+        item = unit.items[at]
         return PlanItem(
-            item.step,
+            unit,
             item.index,
+            item.step,
             item.label,
             unit.work.model.name if isinstance(unit.work, JobRequest) else None,
             state,
-            unit.estimate if priced else CostEstimate(),
-            seconds if index == 0 else 0.0,
+            unit.estimate if at == 0 and state is PlanState.RUN else CostEstimate(),
+            unit.estimate if at == 0 and state is PlanState.CACHED else CostEstimate(),
+            seconds if at == 0 else 0.0,
+            self._keys.get(unit.number),
+            critical and at == 0,
         )
 
     # -- states ------------------------------------------------------------------------------------
@@ -141,7 +162,7 @@ class _Planner:
         assert unit.work is not None
         inputs = self._inputs(unit.work.inputs)
         if inputs is None:
-            state = PlanState.RUN
+            state = self._waiting_state(unit)
         elif isinstance(unit.work, LocalWork):
             state = self._local_state(unit, with_inputs(unit.work, inputs))
         else:
@@ -149,6 +170,13 @@ class _Planner:
         if state is PlanState.RUN and self._wanted is not None and unit.number not in self._wanted:
             return PlanState.NOT_ASKED
         return state
+
+    def _waiting_state(self, unit: Unit) -> PlanState:
+        """Of a unit whose inputs do not all exist: it runs when they do, unless one of them never will."""
+        if any(self._graph.maker[need].number in self._ended for need in unit.needs):
+            self._ended.add(unit.number)
+            return PlanState.BLOCKED
+        return PlanState.RUN
 
     def _local_state(self, unit: Unit, work: LocalWork) -> PlanState:
         made = self._lookup(work)
@@ -161,7 +189,8 @@ class _Planner:
         if unit.number == self._redone:
             return PlanState.RUN
         take = takes.current(self._store, request, unit.ordinal)
-        job = self._store.job(keys.request_key(replace(request, take=take), unit.ordinal))
+        key = self._keys[unit.number] = keys.request_key(replace(request, take=take), unit.ordinal)
+        job = self._store.job(key)
         if job is None or claimable(job):
             return PlanState.RUN
         if job.state is State.DONE:
@@ -170,8 +199,10 @@ class _Planner:
             return PlanState.CACHED if intact else PlanState.BLOCKED
         if job.state is State.IN_DOUBT:
             return PlanState.IN_DOUBT
-        fetchable = job.state in OPEN or job.reason is Reason.BAD_OUTPUT
-        return PlanState.REATTACH if fetchable else PlanState.BLOCKED
+        if job.state in OPEN or job.reason is Reason.BAD_OUTPUT:
+            return PlanState.REATTACH
+        self._ended.add(unit.number)
+        return PlanState.BLOCKED
 
     def _remember(self, unit: Unit, made: tuple[Artifact, ...]) -> None:
         for item in unit.items:
@@ -214,17 +245,3 @@ class _Planner:
             observed = self._store.timings(endpoint)
             self._usual[endpoint] = median(observed) if observed else usual_seconds(unit.step, unit.work)
         return self._usual[endpoint]
-
-
-def _makespan(graph: Graph, seconds: Mapping[int, float]) -> float:
-    """How long the run takes when every unit takes its `seconds`: the schedule, played through."""
-    schedule = Schedule(graph)
-    running: list[tuple[float, int]] = []
-    now = 0.0
-    while True:
-        for unit in schedule.start():
-            heapq.heappush(running, (now + seconds[unit.number], unit.number))
-        if not running:
-            return now
-        now, number = heapq.heappop(running)
-        schedule.ended(graph.units[number])

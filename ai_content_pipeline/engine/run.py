@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -19,6 +19,7 @@ from ai_content_pipeline.engine.delivery import Delivery
 from ai_content_pipeline.engine.flow import COLLECT_SECONDS, Emit, Flow
 from ai_content_pipeline.engine.graph import Graph, build, check_redo
 from ai_content_pipeline.engine.plan import PlanState, make_plan
+from ai_content_pipeline.engine.pricing import PriceBook
 from ai_content_pipeline.engine.results import ItemResult, ItemState, RunResult, StepResult
 from ai_content_pipeline.engine.unit_runner import UnitRunner
 from ai_content_pipeline.engine.workshop import Workshop
@@ -42,7 +43,8 @@ class RunOptions:
     """How to run an expansion. Output goes below `root`/`parts`; `run_id` names a new run.
 
     `redo` is the address of one item to make anew. `cap` in dollars covers the run and its resumes;
-    `day_cap` the project since `day_start`.
+    `day_cap` the project since `day_start`. `prices` are those that somebody agreed to, else they are read
+    now.
     """
 
     root: Path
@@ -53,6 +55,7 @@ class RunOptions:
     cap: Decimal | None = None
     day_cap: Decimal | None = None
     day_start: datetime | None = None
+    prices: PriceBook | None = None
 
 
 def run(expansion: Expansion, workshop: Workshop, options: RunOptions, emit: Emit) -> RunResult:
@@ -66,14 +69,15 @@ def run(expansion: Expansion, workshop: Workshop, options: RunOptions, emit: Emi
         ConfigurationError: a key or package is missing; nothing has run.
         AicpError: the output folder or the journal cannot be used; nothing has run.
     """
-    graph = build(expansion)
+    prices = options.prices or PriceBook(workshop.store)
+    graph = build(expansion, prices)
     if options.redo is not None:
         check_redo(graph, options.redo)
-    _check_providers(expansion, graph, workshop, options.redo)
+    _check_providers(expansion, graph, workshop, replace(options, prices=prices))
     return _Running(expansion, workshop, options, emit, graph).run()
 
 
-def _check_providers(expansion: Expansion, graph: Graph, workshop: Workshop, redo: str | None) -> None:
+def _check_providers(expansion: Expansion, graph: Graph, workshop: Workshop, options: RunOptions) -> None:
     """A missing key or package is found out before anything runs; where all is cached, none is needed.
 
     Raises:
@@ -88,7 +92,7 @@ def _check_providers(expansion: Expansion, graph: Graph, workshop: Workshop, red
             missing[name] = error
     if not missing:
         return
-    plan = make_plan(expansion, workshop.store, workshop.artifacts, redo)
+    plan = make_plan(expansion, workshop.store, workshop.artifacts, options.redo, options.prices)
     for item in plan.items:
         work = graph.maker[item.address].work
         if item.state in (PlanState.CACHED, PlanState.NOT_ASKED) or not isinstance(work, JobRequest):

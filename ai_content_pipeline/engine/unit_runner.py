@@ -13,7 +13,7 @@ from ai_content_pipeline.engine.delivery import Delivery
 from ai_content_pipeline.engine.graph import Unit
 from ai_content_pipeline.engine.item_results import Made, Times
 from ai_content_pipeline.engine.local import LocalRunner, frame_work, with_inputs
-from ai_content_pipeline.engine.pricing import unit_price
+from ai_content_pipeline.engine.pricing import FREE, terms, unit_price
 from ai_content_pipeline.engine.results import ItemResult, ItemState
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError, BudgetRefused, Interrupted, OutcomeUnknown
@@ -130,7 +130,9 @@ class UnitRunner:
         unit = attempt.unit
         take = self._take(unit, request)
         price = unit_price(unit.step, request)
-        order = Order(replace(request, take=take), unit.ordinal, unit.items[0].address, unit.estimate, price)
+        agreed = None if unit.quote is FREE else terms(unit.step, unit.items[0], request)
+        request = replace(request, take=take)
+        order = Order(request, unit.ordinal, unit.items[0].address, unit.estimate, price, agreed)
         attempt.key = order.key
         attempt.pays = self.used.setdefault(order.key, unit.number) == unit.number
         self._await_collector(order.key)
