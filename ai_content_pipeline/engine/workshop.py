@@ -82,7 +82,9 @@ class Workshop:
         from ai_content_pipeline.media.probe import verify
 
         download = self.download or self._download
-        fetcher = Fetcher(self.store, self.artifacts, self.clock, download, verify, self.stills)
+        fetcher = Fetcher(
+            self.store, self.artifacts, self.clock, download, verify, self.stills, self.detached
+        )
         grace = _grace(self.environ)
         return Door(
             store=self.store,
@@ -105,7 +107,10 @@ class Workshop:
         from ai_content_pipeline.media.hosts import HostRule
 
         allow = HostRule.of(*(self.environ.get(name) or None for name in VENDOR_URLS))
-        download(url, path, allow=allow)
+        download(url, path, allow=allow, wait=self._rest, stopped=self.detached.is_set)
+
+    def _rest(self, seconds: float) -> None:
+        self.clock.wait(self.detached, seconds)
 
 
 def _grace(environ: Mapping[str, str]) -> float:

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import httpcore
@@ -25,6 +24,7 @@ import httpx
 
 from ai_content_pipeline.errors import AicpError, BadMedia, ProviderUnavailable
 from ai_content_pipeline.media.hosts import GuardedBackend, HostRule, Resolve, check_url, resolve
+from ai_content_pipeline.media.timed import TimedBackend, check
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAY_MEND = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -61,15 +61,18 @@ def download(
     allow: HostRule = HostRule(),  # noqa: B008 - frozen
     limits: Limits = LIMITS,
     wait: Callable[[float], object] = time.sleep,
+    stopped: Callable[[], bool] = bool,
     resolve: Resolve = resolve,
     context: ssl.SSLContext | None = None,
 ) -> None:
     """Write what is at `url` to `path` and sync it. What it is, is the caller's to verify by decoding.
 
     `path` is a temporary name, whose bytes stay there when they are not good. `wait` sleeps between
-    tries. `context` trusts other certificate authorities than the usual ones.
+    tries; `stopped` says, several times a second, whether to give up. `context` trusts other certificate
+    authorities than the usual ones.
 
     Raises:
+        Interrupted: `stopped` said so.
         BadMedia: refused, empty, cut off or too large. Asking again is free.
         ProviderUnavailable: the network or the host, after several tries; it may mend.
         FileNotFoundError: the host says that the file is not there, or no longer.
@@ -77,7 +80,7 @@ def download(
     if url[:5].lower() == "data:":
         _write(path, [_decoded(url, limits)])
         return
-    backend = _Timed(GuardedBackend(allow, resolve), time.monotonic() + limits.seconds)
+    backend = TimedBackend(GuardedBackend(allow, resolve), time.monotonic() + limits.seconds, stopped)
     fetch = _Fetch(path, allow, limits, backend, context or _certificates())
     for pause in [0.5 * 2**n for n in range(limits.tries - 1)]:
         try:
@@ -85,6 +88,7 @@ def download(
         except (ProviderUnavailable, FileNotFoundError):
             # Not there yet, maybe: stores lag behind queues, and giving up loses what was paid.
             wait(pause)
+            check(stopped)
         else:
             return
     fetch.run(url)
@@ -204,51 +208,6 @@ def _decoded(url: str, limits: Limits) -> bytes:
     if not 0 < len(data) <= limits.inline:
         raise BadMedia(f"the vendor's data: URI holds nothing, or more than {limits.inline} bytes")
     return data
-
-
-class _Timed(httpcore.NetworkBackend):
-    """Sockets that fail once the time is up, however busily the far side drips headers."""
-
-    def __init__(self, backend: httpcore.NetworkBackend, until: float) -> None:
-        self._backend = backend
-        self._until = until
-
-    def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
-    ) -> httpcore.NetworkStream:
-        stream = self._backend.connect_tcp(host, port, _left(self._until, timeout), *args, **kwargs)
-        return _TimedStream(stream, self._until)
-
-
-class _TimedStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, until: float) -> None:
-        self._stream = stream
-        self._until = until
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(self._until, timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(self._until, timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        left = _left(self._until, timeout)
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, left), self._until)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-def _left(until: float, timeout: float | None) -> float:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise httpcore.ReadTimeout("it took longer than one file may")
-    return left if timeout is None else min(left, timeout)
 
 
 def _core(url: httpx.URL) -> httpcore.URL:

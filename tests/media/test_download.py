@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from ai_content_pipeline.errors import AicpError, BadMedia, ProviderUnavailable
+from ai_content_pipeline.errors import AicpError, BadMedia, Interrupted, ProviderUnavailable
 from ai_content_pipeline.media.download import Limits, download
 from ai_content_pipeline.media.hosts import HostRule
 
@@ -418,6 +418,26 @@ def test_trouble_of_the_host_is_waited_out(serve: Callable[..., Host], tmp_path:
     host = serve(in_turn(busy, busy, busy, reply()))
     assert fetch(host, tmp_path / "a") == [0.5, 1.0, 2.0]
     assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_it_stops_when_it_is_told_to(serve: Callable[..., Host], tmp_path: Path) -> None:
+    """Between two tries, and while a host says nothing: within a second, as Interrupted."""
+    silent = serve(lambda head, connection: sleep(5))
+    broken = serve(always(reply("503 Busy")))
+    for host in (broken, silent):
+        told = threading.Event()
+        threading.Timer(0.2, told.set).start()
+        began = monotonic()
+        with pytest.raises(Interrupted):
+            download(
+                host.url + "/x",
+                tmp_path / "a",
+                allow=HostRule.of(host.url),
+                wait=told.wait,
+                stopped=told.is_set,
+            )
+        assert monotonic() - began < 1.5
+    assert len(broken.heads) == 1
 
 
 def test_trouble_that_stays_is_temporary(serve: Callable[..., Host], tmp_path: Path) -> None:

@@ -250,16 +250,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def hasty_providers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The vendors' own classes, which here wait for an answer no longer than a second and a half; and
-    downloads that pause fifty times as briefly."""
-    from ai_content_pipeline.media.download import download
+    """The vendors' own classes, which here wait for an answer no longer than a second and a half."""
     from ai_content_pipeline.providers.fal import FalProvider
     from ai_content_pipeline.providers.replicate import ReplicateProvider
     from ai_content_pipeline.providers.transport import Patience
 
-    monkeypatch.setitem(
-        download.__kwdefaults__, "wait", lambda seconds: time.sleep(seconds / SwiftClock.SPEED)
-    )
     with contextlib.ExitStack() as made:
 
         def hasty(kind: type[FalProvider] | type[ReplicateProvider]) -> Callable[[Surroundings], Any]:

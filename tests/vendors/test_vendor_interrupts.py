@@ -63,6 +63,31 @@ def test_the_second_interrupt_leaves_it_to_a_later_command(account: Any, number:
     assert account.paid == {"picture 0": 1, "picture 1": 1}
 
 
+@pytest.mark.parametrize(
+    "action",
+    [do.Drip(chunk=1, pause=0.1), do.Hang(), do.Status(code=503), do.Html()],
+    ids=lambda action: action.kind,
+)
+def test_the_second_interrupt_does_not_wait_for_a_download(account: Any, action: do.AnyAction) -> None:
+    """While a file drips, hangs, fails or does not decode: gone in seconds; fetched later, paid once."""
+    account.script(action, route=("download",))
+    account.write(account.pictures("fal", ["a cup"]))
+    process = account.start("run-chain", "pipeline.yaml", "--yes")
+    tries = 1 if action.kind in ("drip", "hang") else 3  # the pauses between tries grow to seconds
+    until(lambda: account.sandbox.counts().get("fal.download", 0) >= tries, process)
+    began = time.monotonic()
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert time.monotonic() - began < 2.0
+    account.unscript()
+    assert account.aicp("fetch").text.count("collected") == 1
+    assert account.chain().code == 0
+    assert account.paid == {"a cup": 1}
+
+
 def test_an_interrupt_may_cancel_at_the_vendors(account: Any) -> None:
     """--cancel-on-interrupt: both are stopped there, what the vendor answered is said, nothing is charged."""
     account.script(LONG, route=("submit",))
