@@ -31,7 +31,8 @@ class PipelineStep:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A checked file. `steps` are the enabled ones, in order; `disabled` the names of the others.
+    """A checked file. `steps` are the enabled ones, in order; `disabled` the names of the others;
+    `warnings` what is to be said of it.
 
     Only while the problems of a wrong file are collected, `unreadable` maps the positions of the steps
     that could not be read to their names.
@@ -42,6 +43,7 @@ class Pipeline:
     steps: tuple[PipelineStep, ...]
     disabled: frozenset[str] = frozenset()
     unreadable: tuple[tuple[int, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:

@@ -62,7 +62,8 @@ def expand(pipeline: Pipeline, *, draft: bool = False, catalogue: Catalogue | No
     if expander.found:
         raise InvalidPipeline(in_order(expander.found))
     paths = expander.inputs.files.paths
-    return Expansion(pipeline, tuple(expander.done), paths, draft, tuple(expander.warnings))
+    warnings = (*pipeline.warnings, *expander.warnings)
+    return Expansion(pipeline, tuple(expander.done), paths, draft, warnings)
 
 
 def find_problems(pipeline: Pipeline) -> list[Problem]:

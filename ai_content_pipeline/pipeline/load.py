@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from ai_content_pipeline.errors import InvalidPipeline, Problem
 from ai_content_pipeline.pipeline.checked import Pipeline, PipelineStep
+from ai_content_pipeline.pipeline.layers import apply_layers
 from ai_content_pipeline.pipeline.overrides import apply_overrides
 from ai_content_pipeline.pipeline.problems import problems
 from ai_content_pipeline.pipeline.source import SourceFile, closest, in_order, load
@@ -20,19 +22,24 @@ from ai_content_pipeline.steps.registry import STEP_TYPES, default_names, step_t
 MAX_STEPS = 1_000
 
 
-def load_pipeline(path: Path, *, environ: Mapping[str, str], overrides: Sequence[str] = ()) -> Pipeline:
-    """Read and check a pipeline file. `overrides` are ``--set`` texts: ``a.b=c``.
+def load_pipeline(
+    path: Path, *, environ: Mapping[str, str], overrides: Sequence[str] = (), profile: str | None = None
+) -> Pipeline:
+    """Read and check a pipeline file. `overrides` are ``--set`` texts: ``a.b=c``; `profile` is the name of
+    one of the file's ``profiles:``.
 
     Raises:
         InvalidPipeline: with every problem found.
-        UsageError: an override that leads nowhere.
+        UsageError: an override that leads nowhere, or no such profile.
     """
-    return check_pipeline(apply_overrides(load(path, environ=environ), overrides))
+    layered = apply_layers(load(path, environ=environ), profile)
+    pipeline = check_pipeline(apply_overrides(layered.source, overrides), layered.problems)
+    return replace(pipeline, warnings=layered.warnings)
 
 
-def check_pipeline(source: SourceFile) -> Pipeline:
-    """The typed form of a file that was read. Raises InvalidPipeline."""
-    found: list[Problem] = []
+def check_pipeline(source: SourceFile, known: Sequence[Problem] = ()) -> Pipeline:
+    """The typed form of a file that was read, of which some problems are known. Raises InvalidPipeline."""
+    found = list(known)
     top = _top(source, found)
     pipeline = _steps(source, top or _any_top(source), found)
     if found:

@@ -81,6 +81,9 @@ def _resolve(data: dict[str, Any], path: list[str], text: str) -> list[str]:
         return path
     if path[0] == "env":
         raise UsageError(f"--set {text!r}: 'env' is read before", hint="set the variable in the environment")
+    if path[0] in ("defaults", "profiles"):
+        hint = "set the value where it ends, as in --set clips.params.duration=10"
+        raise UsageError(f"--set {text!r}: {path[0]!r} is read before", hint=hint)
     return ["steps", str(_step_index(data, path[0], text)), *path[1:]]
 
 

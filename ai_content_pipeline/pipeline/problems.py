@@ -34,10 +34,25 @@ _LIMITS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at mos
 _TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-def problems(error: ValidationError, source: SourceFile, prefix: YamlPath, model: Model) -> list[Problem]:
-    """One problem for each error of `model`, which was read from the mapping at `prefix`."""
-    details = error.errors(include_url=False)
-    return [_problem(detail, source, prefix, model) for detail in details if not _follows(detail)]
+def problems(
+    error: ValidationError, source: SourceFile, prefix: YamlPath, model: Model, *, partial: bool = False
+) -> list[Problem]:
+    """One problem for each error of `model`, which was read from the mapping at `prefix`.
+
+    `partial`: the mapping is only a part of what `model` reads, so what it leaves out is no problem.
+    """
+    details = [detail for detail in error.errors(include_url=False) if not _follows(detail)]
+    return [
+        _problem(detail, source, prefix, model)
+        for detail in details
+        if not (partial and _of_the_whole(detail))
+    ]
+
+
+def _of_the_whole(detail: ErrorDetails) -> bool:
+    """True for something left out, and for values that do not go together."""
+    kind, loc = detail["type"], detail["loc"]
+    return kind == "missing" or (kind == "value_error" and loc in ((), ("params",)))
 
 
 def _follows(detail: ErrorDetails) -> bool:

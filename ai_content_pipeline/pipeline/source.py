@@ -50,13 +50,15 @@ _SAVE_AS_UTF8 = "save it as UTF-8"
 class SourceFile:
     """The data of a pipeline file. `path` is as the user named it.
 
-    `overridden` maps values that came from elsewhere (``--set``) to the words that problems begin with.
+    `overridden` maps values that came from elsewhere (``--set``) to the words that problems begin with;
+    `layered` those that came of ``defaults:`` or a profile to its words. `root` is what `data` was made of.
     """
 
     path: pathlib.Path
     data: dict[str, Value]
-    _root: Node = field(repr=False, compare=False)
+    root: Node = field(repr=False, compare=False)
     overridden: Mapping[Path, str] = field(default_factory=dict, repr=False, compare=False)
+    layered: Mapping[Path, str] = field(default_factory=dict, repr=False, compare=False)
 
     def position(self, path: Path, *, key: bool = False) -> Position:
         """Where a value stands, or its key; of its nearest ancestor when the file has no such value.
@@ -66,23 +68,35 @@ class SourceFile:
         at, node = self._trail(path)[-1]
         return at if key else node.place
 
+    def node(self, path: Path) -> Node | None:
+        """What stands in the file at `path`, if anything does."""
+        trail = self._trail(path)
+        return trail[-1].node if len(trail) == len(path) + 1 else None
+
     def raw(self, path: Path) -> str | None:
         """What the type of a plain scalar was read from ("1.10", "010"; the text of its variable);
         None for everything else."""
-        trail = self._trail(path)
-        node = trail[-1].node
-        found = len(trail) == len(path) + 1 and isinstance(node, ScalarNode) and node.plain
-        return node.text if found and isinstance(node, ScalarNode) else None
+        node = self.node(path)
+        return node.text if isinstance(node, ScalarNode) and node.plain else None
 
     def problem(self, path: Path, message: str, hint: str | None = None, *, key: bool = False) -> Problem:
-        for depth in range(len(path), 0, -1):
-            if origin := self.overridden.get(path[:depth]):
-                return Problem(message, hint, origin)
+        if origin := _nearest(self.overridden, path):
+            return Problem(message, hint, origin)
         return _in_file(self.path, problem(self.position(path, key=key), message, hint))
+
+    def origin(self, path: Path) -> str:
+        """Where a value comes from: "film.yaml:9", "profile fast, film.yaml:4", "--set seed=8"; "default"
+        for one that nobody wrote."""
+        if words := _nearest(self.overridden, path):
+            return words
+        if (node := self.node(path)) is None:
+            return "default"
+        where = f"{self.path.name}:{node.place.line}"
+        return f"{words}, {where}" if (words := _nearest(self.layered, path)) else where
 
     def _trail(self, path: Path) -> list[Entry]:
         """The values on the way to `path` with the places of their keys, the top level first."""
-        trail = [Entry(self._root.place, self._root)]
+        trail = [Entry(self.root.place, self.root)]
         for part in path:
             node = trail[-1].node
             if isinstance(node, MappingNode) and isinstance(part, str) and part in node.entries:
@@ -131,6 +145,11 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
         file = once[0].file
         once[_MAX_PROBLEMS:] = [Problem(f"and {more:,} more problems", "mend these first", file)]
     return once
+
+
+def _nearest(words: Mapping[Path, str], path: Path) -> str | None:
+    """What is said of a value, or of the nearest one that holds it."""
+    return next((words[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in words), None)
 
 
 def _form(word: str) -> str:

@@ -35,6 +35,8 @@ class Top(Fields):
     env: list[str] | dict[str, str | None] | None = None
     input_image: str | None = None
     input_video: str | None = None
+    defaults: dict[str, Any] | None = None  # merged into the steps before this is read, see `layers`
+    profiles: dict[str, Any] | None = None
 
     @field_validator("env", mode="before")
     @classmethod
