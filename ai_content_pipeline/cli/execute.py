@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,11 @@ from ai_content_pipeline.cli.console import Console
 from ai_content_pipeline.cli.envelope import envelope
 from ai_content_pipeline.cli.environment import day_cap, environment
 from ai_content_pipeline.cli.options import Showing
-from ai_content_pipeline.errors import AicpError, BudgetRefused, UsageError
+from ai_content_pipeline.errors import AicpError, UsageError
 
 if TYPE_CHECKING:
     from ai_content_pipeline.engine.events import Event
-    from ai_content_pipeline.engine.plan import Plan
+    from ai_content_pipeline.engine.pricing import PriceBook
     from ai_content_pipeline.engine.run import RunOptions
     from ai_content_pipeline.engine.workshop import Workshop
     from ai_content_pipeline.pipeline.expansion import Expansion
@@ -124,7 +124,9 @@ class Wish:
 
 def run_command(wish: Wish) -> int:
     from ai_content_pipeline import report
+    from ai_content_pipeline.cli import consent
     from ai_content_pipeline.engine.plan import make_plan
+    from ai_content_pipeline.engine.pricing import PriceBook
     from ai_content_pipeline.engine.run import run
     from ai_content_pipeline.engine.safe_folder import SafeFolder
     from ai_content_pipeline.engine.workshop import open_workshop
@@ -133,13 +135,14 @@ def run_command(wish: Wish) -> int:
     with invocation(wish.command, wish.showing) as (console, outcome):
         expansion, project = prepared(wish, console, keep=True)
         root, parts = _output(wish, expansion, project)
-        cap = _cap(wish, expansion)
+        cap = consent.cap(wish.max_cost, expansion)
         environ = environment(wish.env_file)
         with open_workshop(project, environ) as workshop, _terminable():
-            plan = make_plan(expansion, workshop.store, workshop.artifacts)
-            _check_providers(expansion, plan, workshop.provider)
-            _consent(wish, plan, cap, console)
-            options = _options(wish, root, parts, cap, day_cap(environ))
+            prices = PriceBook(workshop.store)
+            plan = make_plan(expansion, workshop.store, workshop.artifacts, wish.redo, prices)
+            consent.check_providers(plan, workshop.provider)
+            consent.ask(wish, plan, cap, console)
+            options = _options(wish, root, parts, cap, day_cap(environ), prices)
             with SafeFolder(root, parts):
                 pass  # a folder that cannot be written to is found out now, before anything is paid
             with console.progress():
@@ -191,69 +194,6 @@ def _output(wish: Wish, expansion: Expansion, project: Project) -> tuple[Path, S
     return project.root, (*parts[:-1], f"{parts[-1]}.draft") if wish.draft else parts
 
 
-def _cap(wish: Wish, expansion: Expansion) -> Decimal | None:
-    """The lower of the file's cap and the command line's."""
-    caps = [cap for cap in (expansion.pipeline.top.max_cost, _dollars(wish.max_cost)) if cap is not None]
-    return min(caps) if caps else None
-
-
-def _dollars(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise UsageError(f"--max-cost {text!r} is no amount of dollars", hint="for example --max-cost 2.50")
-    return amount
-
-
-def _check_providers(expansion: Expansion, plan: Plan, provider: Any) -> None:
-    """Missing keys and packages are found before anything runs.
-
-    Raises:
-        ConfigurationError: with the two ways out.
-    """
-    from ai_content_pipeline.engine.plan import PlanState
-
-    running = {item.step for item in plan.items if item.state is not PlanState.CACHED}
-    for step in expansion.steps:
-        if step.name in running:
-            for card in step.setting.cards.values():
-                provider(card.provider)
-
-
-def _consent(wish: Wish, plan: Plan, cap: Decimal | None, console: Console) -> None:
-    """Nothing is spent that nobody agreed to.
-
-    Raises:
-        BudgetRefused: an unknown price, a plan above its cap, or no consent.
-    """
-    from ai_content_pipeline.cost import format_usd
-
-    price = plan.price
-    if price.unpriced and not wish.allow_unpriced:
-        raise BudgetRefused(
-            f"the price of {', '.join(price.unpriced)} is unknown",
-            hint="allow it with --allow-unpriced (it will not count towards a cap), or choose another model",
-        )
-    if cap is not None and price.usd > cap:
-        raise BudgetRefused(
-            f"this may cost {price}, more than the cap of {format_usd(cap)}",
-            hint="raise max_cost or --max-cost",
-        )
-    if (price.usd == 0 and not price.unpriced) or wish.yes or wish.max_cost is not None:
-        return
-    if not console.interactive:
-        raise BudgetRefused(
-            f"this may cost {price}, and nobody is here to ask",
-            hint="agree with --yes or with --max-cost USD",
-        )
-    if not console.confirm(f"This may cost {price}. Go on?"):
-        raise BudgetRefused("not agreed to; nothing was spent")
-
-
 def _teller(wish: Wish, console: Console, workshop: Workshop) -> Callable[[Event], None]:
     """Events go to the console; with --cancel-on-interrupt a ^C also goes to the vendors."""
     if not wish.cancel_on_interrupt:
@@ -271,7 +211,12 @@ def _teller(wish: Wish, console: Console, workshop: Workshop) -> Callable[[Event
 
 
 def _options(
-    wish: Wish, root: Path, parts: Sequence[str], cap: Decimal | None, per_day: Decimal | None
+    wish: Wish,
+    root: Path,
+    parts: Sequence[str],
+    cap: Decimal | None,
+    per_day: Decimal | None,
+    prices: PriceBook,
 ) -> RunOptions:
     import secrets
     from datetime import UTC, datetime
@@ -281,7 +226,7 @@ def _options(
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return RunOptions(root, parts, run_id, wish.retry, wish.redo, cap, per_day, today)
+    return RunOptions(root, parts, run_id, wish.retry, wish.redo, cap, per_day, today, prices)
 
 
 @contextmanager

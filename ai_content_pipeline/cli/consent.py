@@ -1,0 +1,78 @@
+"""What must be clear before a run may spend: its cap, its keys, and somebody's yes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from ai_content_pipeline.cli.console import Console
+from ai_content_pipeline.errors import BudgetRefused, UsageError
+from ai_content_pipeline.jobs import JobRequest
+
+if TYPE_CHECKING:
+    from ai_content_pipeline.cli.execute import Wish
+    from ai_content_pipeline.engine.plan import Plan
+    from ai_content_pipeline.pipeline.expansion import Expansion
+
+
+def cap(max_cost: str | None, expansion: Expansion) -> Decimal | None:
+    """The lower of the file's cap and the command line's."""
+    caps = [cap for cap in (expansion.pipeline.top.max_cost, _dollars(max_cost)) if cap is not None]
+    return min(caps) if caps else None
+
+
+def _dollars(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise UsageError(f"--max-cost {text!r} is no amount of dollars", hint="for example --max-cost 2.50")
+    return amount
+
+
+def check_providers(plan: Plan, provider: Callable[[str], object]) -> None:
+    """Missing keys and packages are found before anything runs.
+
+    Raises:
+        ConfigurationError: with the two ways out.
+    """
+    from ai_content_pipeline.engine.plan import PlanState
+
+    settled = (PlanState.CACHED, PlanState.GIVEN, PlanState.NOT_ASKED)
+    works = (item.unit.work for item in plan.items if item.state not in settled)
+    for name in dict.fromkeys(work.model.provider for work in works if isinstance(work, JobRequest)):
+        provider(name)
+
+
+def ask(wish: Wish, plan: Plan, cap: Decimal | None, console: Console) -> None:
+    """Nothing is spent that nobody agreed to.
+
+    Raises:
+        BudgetRefused: an unknown price, a plan above its cap, or no consent.
+    """
+    from ai_content_pipeline.cost import format_usd
+
+    price = plan.price
+    if price.unpriced and not wish.allow_unpriced:
+        raise BudgetRefused(
+            f"the price of {', '.join(price.unpriced)} is unknown",
+            hint="allow it with --allow-unpriced (it will not count towards a cap), or choose another model",
+        )
+    if cap is not None and price.usd > cap:
+        raise BudgetRefused(
+            f"this may cost {price}, more than the cap of {format_usd(cap)}",
+            hint="raise max_cost or --max-cost",
+        )
+    if (price.usd == 0 and not price.unpriced) or wish.yes or wish.max_cost is not None:
+        return
+    if not console.interactive:
+        raise BudgetRefused(
+            f"this may cost {price}, and nobody is here to ask",
+            hint="agree with --yes or with --max-cost USD",
+        )
+    if not console.confirm(f"This may cost {price}. Go on?"):
+        raise BudgetRefused("not agreed to; nothing was spent")
