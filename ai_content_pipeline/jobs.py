@@ -76,6 +76,14 @@ class JobRequest:
     take: int = 0
     outputs: int = 1
 
+    @property
+    def makes(self) -> Kind:
+        """The kind of file it yields: to upscale keeps that of its input."""
+        source = next(iter(self.inputs.get(Role.INPUT, ())), None)
+        if self.model.task is Task.UPSCALE and source is not None:
+            return source.kind
+        return self.model.task.makes
+
 
 class Pictures(Protocol):
     def __call__(self, artifact: Artifact, frame: Frame = Frame.FIRST, edge: int | None = None) -> Image:
@@ -86,11 +94,13 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """What local work is handed: its input files, a folder to write into, and how to see a picture."""
+    """What local work is handed: its input files, a folder to write into, how to see a picture, and where
+    a file lies (not to be changed)."""
 
     inputs: Mapping[Role, tuple[Artifact, ...]]
     folder: Path
     picture: Pictures
+    path: Callable[[Artifact], Path]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class LocalRunner:
         from ai_content_pipeline.media.probe import probe
 
         with self.artifacts.workspace() as folder:
-            bench = Workbench(_existing(work), Path(folder), self.picture)
+            bench = Workbench(_existing(work), Path(folder), self.picture, self.artifacts.path)
             made = []
             for path, picture in work.run(bench):
                 artifact = self.artifacts.put(path, probe(path))

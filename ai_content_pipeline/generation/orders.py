@@ -88,7 +88,7 @@ def _description(request: JobRequest, seed: int | None, terms: str | None) -> di
     """What the journal remembers of a job for people: enough to show it without the YAML."""
     return {
         "model": request.model.name,
-        "kind": request.model.task.makes.value,
+        "kind": request.makes.value,
         "task": request.model.task.value,
         "prompt": request.prompt,
         "params": dict(request.params),

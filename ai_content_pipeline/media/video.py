@@ -1,4 +1,4 @@
-"""Videos: encode frames, check a file, take a still. PyAV does the work; no process is started.
+"""Videos: check a file, take a still, look at every picture. PyAV does the work; no process is started.
 
 Files are hostile. FFmpeg never sees a name, only an open regular file whose first bytes decided the
 demuxer, and it may open nothing else: a playlist or a list of files called ``.mp4`` is refused.
@@ -7,11 +7,10 @@ demuxer, and it may open nothing else: a playlist or a list of files called ``.m
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 
 import av
@@ -23,70 +22,26 @@ from PIL import Image
 
 from ai_content_pipeline.artifacts import Frame, Kind, MediaInfo
 from ai_content_pipeline.errors import BadMedia
+from ai_content_pipeline.media.encode import encode_video
 from ai_content_pipeline.media.magic import first_bytes, is_video, likeness, opened
+
+__all__ = [
+    "MAX_FRAME_PIXELS",
+    "Video",
+    "encode_video",
+    "frame",
+    "open_video",
+    "picture",
+    "probe_video",
+    "verify_video",
+]
 
 MAX_FRAME_PIXELS = 64_000_000
 
-_BT709 = 1  # the code of BT.709 as matrix, primaries and transfer; TV range has the same number
 _HD_HEIGHT = 720  # untagged video of this height or more is BT.709, as players assume
 _UNTAGGED = 2
 _AGAIN = "download or export the file again"
 _EBML = b"\x1a\x45\xdf\xa3"
-
-
-def encode_video(frames: Iterable[Image.Image], path: Path, *, fps: int | Fraction) -> MediaInfo:
-    """Write H.264 in MP4 that browsers and QuickTime play: 4:2:0, BT.709, index first.
-
-    The first frame sets the size. An odd width or height loses its last column or row, as 4:2:0 has
-    none. Frames are taken one at a time, never held together. The same frames give the same decoded
-    pixels on every machine, because one encoder thread is used: more make x264 choose differently.
-
-    Raises ValueError for no frames or frames of different sizes; the unfinished file is removed.
-    """
-    images = iter(frames)
-    first = next(images, None)
-    if first is None:
-        raise ValueError("a video needs at least one frame")
-    width, height = first.width - first.width % 2, first.height - first.height % 2
-    if not width or not height:
-        raise ValueError(f"a video cannot be {first.width}x{first.height} pixels")
-    try:
-        count = _encode(chain([first], images), path, Fraction(fps), (width, height))
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return MediaInfo(Kind.VIDEO, "video/mp4", width, height, float(count / Fraction(fps)), float(fps))
-
-
-def _encode(images: Iterable[Image.Image], path: Path, fps: Fraction, size: tuple[int, int]) -> int:
-    """Encode all frames at `size` pixels; returns how many there were."""
-    count = 0
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream(
-            "libx264", rate=fps, options={"crf": "18", "preset": "veryfast", "threads": "1"}
-        )
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        context.time_base = 1 / fps
-        context.color_range = context.colorspace = context.color_primaries = context.color_trc = _BT709
-        for count, image in enumerate(images, start=1):
-            frame = _yuv(image, size)
-            frame.pts, frame.time_base = count - 1, 1 / fps
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return count
-
-
-def _yuv(image: Image.Image, size: tuple[int, int]) -> VideoFrame:
-    """Converted, not only tagged, or red comes out orange."""
-    width, height = size
-    if (image.width - image.width % 2, image.height - image.height % 2) != size:
-        raise ValueError(f"frames differ in size: {image.width}x{image.height} after {width}x{height}")
-    if image.size != size:
-        image = image.crop((0, 0, width, height))
-    rgb: VideoFrame = VideoFrame.from_image(image.convert("RGB"))  # type: ignore[no-untyped-call]
-    return rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
 
 
 def probe_video(path: Path) -> MediaInfo:
@@ -94,13 +49,13 @@ def probe_video(path: Path) -> MediaInfo:
 
     A rotation written by a phone is applied to the size; a pixel aspect ratio is not.
     """
-    with _opened(path) as video:
+    with open_video(path) as video:
         return video.info(next(video.frames(), None))
 
 
 def verify_video(path: Path) -> MediaInfo:
     """Decode every frame: a truncated, damaged or empty file raises BadMedia."""
-    with _opened(path) as video:
+    with open_video(path) as video:
         first, end = None, Fraction(0)
         for decoded in video.frames():
             first = first or decoded
@@ -116,15 +71,17 @@ def verify_video(path: Path) -> MediaInfo:
 
 def frame(path: Path, which: Frame) -> Image.Image:
     """The first or the very last picture of a video, RGB, as displayed. Raises BadMedia."""
-    with _opened(path) as video:
+    with open_video(path) as video:
         found = next(video.frames(), None) if which is Frame.FIRST else video.last()
         if found is None:
             raise video.empty()
-        return _picture(found)
+        return picture(found)
 
 
 @dataclass(frozen=True, slots=True)
-class _Video:
+class Video:
+    """A video open for reading: its first video stream, and whatever else is in the container."""
+
     path: Path
     media_type: str
     container: InputContainer
@@ -133,6 +90,12 @@ class _Video:
     @property
     def fps(self) -> Fraction | None:
         return self.stream.average_rate or self.stream.base_rate or None
+
+    @property
+    def start(self) -> Fraction:
+        """When the first picture is shown, by the file's own clock."""
+        stream = self.stream
+        return stream.start_time * stream.time_base if stream.start_time and stream.time_base else Fraction(0)
 
     @property
     def declared_seconds(self) -> Fraction:
@@ -187,7 +150,7 @@ class _Video:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Video]:
+def open_video(path: Path) -> Iterator[Video]:
     """Open for reading; whatever FFmpeg or the system says against the file becomes BadMedia."""
     with opened(path) as file:
         demuxer, media_type = _sniff(first_bytes(file), path)
@@ -205,7 +168,7 @@ def _opened(path: Path) -> Iterator[_Video]:
                 stream = container.streams.video[0]
                 _refuse_absurd(stream, path)
                 stream.thread_type = "AUTO"
-                yield _Video(path, media_type, container, stream)
+                yield Video(path, media_type, container, stream)
         except av.FFmpegError as error:
             raise BadMedia(f"{path}: cannot be read as video ({error.strerror})", hint=_AGAIN) from error
         except OSError as error:
@@ -243,7 +206,8 @@ def _end(decoded: VideoFrame) -> Fraction:
     return (decoded.pts + (decoded.duration or 0)) * decoded.time_base
 
 
-def _picture(decoded: VideoFrame) -> Image.Image:
+def picture(decoded: VideoFrame) -> Image.Image:
+    """A decoded frame as RGB, the right way up."""
     hd = decoded.colorspace == _UNTAGGED and decoded.height >= _HD_HEIGHT
     source = Colorspace.ITU709 if hd else None
     # The full range is said aloud: PyAV 15 and 16 otherwise leave the matrix of tagged video out.

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from ai_content_pipeline.artifacts import Role
+from ai_content_pipeline.artifacts import Kind, Role
 from ai_content_pipeline.jobs import Json, Task
 from ai_content_pipeline.steps.protocol import Input, Shape, YamlPath
 
@@ -134,6 +134,8 @@ class InputSpec(Fields):
     files: Patterns | None = None
     start: Selections | None = None
     end: Selections | None = None
+    input: Selections | None = None
+    mask: Selections | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -158,13 +160,16 @@ class InputSpec(Fields):
     @property
     def steps(self) -> frozenset[str]:
         """The names of the steps that it takes items of."""
-        every = (*(self.items or ()), *(self.start or ()), *(self.end or ()))
+        every = (selection for group in (self.items, *self._named.values()) for selection in group or ())
         return frozenset(selection.step for selection in every)
 
     def roles(self, first: Role) -> dict[Role, tuple[Selection, ...]]:
-        found = {first: self.items, Role.START: self.start or (self.items if first is Role.START else None)}
-        found[Role.END] = self.end
-        return {role: selections for role, selections in found.items() if selections}
+        plain = {first: self.items} if self.items else {}
+        return plain | {role: selections for role, selections in self._named.items() if selections}
+
+    @property
+    def _named(self) -> dict[Role, tuple[Selection, ...] | None]:
+        return {Role.START: self.start, Role.END: self.end, Role.INPUT: self.input, Role.MASK: self.mask}
 
 
 class Entry(Fields):
@@ -244,6 +249,7 @@ class ModelFields(StepFields):
     """What every step that uses a model has."""
 
     task: ClassVar[Task]
+    takes: ClassVar[Mapping[Role, frozenset[Kind]]]
 
     model: Annotated[str, Field(min_length=1)]
     params: ModelParams = ModelParams()

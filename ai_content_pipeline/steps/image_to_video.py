@@ -36,7 +36,7 @@ class ImageToVideo(ModelFields):
 
     def items(self, inputs: Mapping[Role, Sequence[Input]], setting: Setting) -> tuple[Item, ...]:
         faults: list[Fault] = []
-        count = self._count(inputs)
+        count = requests.jobs_of(self, inputs)
         check_count(count, ("input",))
         labels, items, requested = LabelBook(), list[Item](), list[Given]()
         for index in range(count):
@@ -55,11 +55,6 @@ class ImageToVideo(ModelFields):
 
     def work(self, item: Item, setting: Setting) -> JobRequest:
         return requests.request(self, self.task, item, setting)
-
-    def _count(self, inputs: Mapping[Role, Sequence[Input]]) -> int:
-        """The shortest role decides; without any input, the entries that bring their own."""
-        lengths = [len(files) for files in inputs.values()]
-        return min(lengths) if lengths else len(self.params.prompts or ())
 
     def _item(
         self,

@@ -12,8 +12,12 @@ from ai_content_pipeline.steps.fields import StepFields
 #: YAML name → class, in the file of the same name.
 STEP_TYPES: dict[str, str] = {
     "text_to_image": "TextToImage",
+    "image_to_image": "ImageToImage",
     "split_image": "SplitImage",
+    "text_to_video": "TextToVideo",
     "image_to_video": "ImageToVideo",
+    "upscale": "Upscale",
+    "concat": "Concat",
     "thumbnail": "Thumbnail",
 }
 

@@ -5,14 +5,14 @@ Precedence: step < entry. A card's defaults are used to price and explain, and a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
 from ai_content_pipeline import catalog
 from ai_content_pipeline.artifacts import Pending, Role, Source
 from ai_content_pipeline.catalog import Card
 from ai_content_pipeline.jobs import JobRequest, Json, Task
 from ai_content_pipeline.steps.fields import EXCLUSION_LIST, Entry, ModelFields
-from ai_content_pipeline.steps.protocol import Fault, Item, Setting, YamlPath
+from ai_content_pipeline.steps.protocol import Fault, Input, Item, Setting, YamlPath
 from ai_content_pipeline.steps.roles import undescribed
 
 _NEAR = 0.8  # how alike a misspelt key of ours is, of 1
@@ -24,15 +24,24 @@ def entry_of(step: ModelFields, index: int) -> Entry:
     return prompts[index] if index < len(prompts) else Entry()
 
 
+def jobs_of(step: ModelFields, inputs: Mapping[Role, Sequence[Input]]) -> int:
+    """How many requests: the shortest role decides; without any input, the entries that bring their own."""
+    lengths = [len(files) for files in inputs.values()]
+    return min(lengths) if lengths else len(step.params.prompts or ())
+
+
 def card_of(step: ModelFields, entry: Entry, setting: Setting) -> Card:
     return setting.cards[entry.model or step.model]
 
 
 def prompt_of(step: ModelFields, entry: Entry, setting: Setting) -> str | None:
-    """The entry's, else the step's own; the file's only for a step that lists no prompts."""
+    """The entry's, else the step's own; the file's only for a step that lists no prompts.
+
+    To upscale is not to draw again: what the file's prompt asks for is in the picture already.
+    """
     if entry.prompt is not None:
         return entry.prompt
-    if step.params.prompt is not None or step.params.prompts is not None:
+    if step.params.prompt is not None or step.params.prompts is not None or step.task is Task.UPSCALE:
         return step.params.prompt
     return setting.prompt
 
@@ -47,6 +56,11 @@ def outputs_of(params: Mapping[str, Json], card: Card) -> int:
     """How many files one request yields: its ``num_images``, where the model has one."""
     wanted = params.get(card.count, 1) if card.count else 1
     return int(wanted) if isinstance(wanted, int | float) and wanted >= 1 else 1
+
+
+def counted(card: Card) -> YamlPath:
+    """Where a file says how many outputs a request has."""
+    return ("params", card.count) if card.count else ("params",)
 
 
 def request(step: ModelFields, task: Task, item: Item, setting: Setting) -> JobRequest:
@@ -107,6 +121,16 @@ def _check_fills(card: Card, prompt: str | None, seed: int | None, path: YamlPat
         hint = "write it under 'model_params', by the model's own name" if unknown else "remove it"
         faults.append(Fault((*path, "seed"), message, hint))
     return faults
+
+
+def check_frames(step: ModelFields, entry: Entry, index: int) -> list[Fault]:
+    """First and last frames in an entry of a step that makes no clip between them."""
+    hint = "a picture or clip of your own goes in as 'file'" if step.takes else "remove it"
+    return [
+        Fault(("params", "prompts", index, key), f"{step.type} takes no {key!r} picture", hint)
+        for key in ("start", "end")
+        if getattr(entry, key) is not None
+    ]
 
 
 def _check_params(
@@ -183,4 +207,4 @@ def _lacks_prompt(step: ModelFields, index: int, setting: Setting) -> bool:
     entry = entry_of(step, index)
     card = card_of(step, entry, setting)
     needed = card.prompt is not None and card.prompt_required and not undescribed(card)
-    return needed and not (prompt_of(step, entry, setting) or "").strip()
+    return needed and step.task is not Task.UPSCALE and not (prompt_of(step, entry, setting) or "").strip()

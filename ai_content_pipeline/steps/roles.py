@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ai_content_pipeline import catalog
 from ai_content_pipeline.artifacts import Artifact, Kind, Pending, Role, Source
 from ai_content_pipeline.catalog import Card
 from ai_content_pipeline.steps.protocol import Fault, YamlPath
+
+_NAMED = 4  # models that a hint names
 
 Sources = Mapping[Role, tuple[Source, ...]]
 
@@ -35,8 +38,8 @@ class _Misfit:
 
 
 def undescribed(card: Card) -> bool:
-    """True for an endpoint without a card, of which no field is known."""
-    return ":" in card.key
+    """True for an endpoint without a card, of whose fields nothing could be learnt from its vendor either."""
+    return not card.described
 
 
 def check_roles(requests: Iterable[Given]) -> list[Fault]:
@@ -64,10 +67,8 @@ def _misfits(given: Given) -> Iterator[_Misfit]:
             yield _not_taken(given, role, path)
             continue
         for file in files:
-            if file.kind is not field.takes:
-                name = _name(file, given.names[role])
-                message = f"{title} takes {_a(field.takes)} as its {role.value}, and {name} is none"
-                yield _Misfit(path, ("kind", role, title), message, f"give it {_a(field.takes)}")
+            if not field.accepts(file.kind):
+                yield _wrong_kind(given, role, path, file, field.takes)
             else:
                 yield from _too_small(given, role, path, file)
         for other in field.excludes:
@@ -79,13 +80,31 @@ def _misfits(given: Given) -> Iterator[_Misfit]:
     yield from _too_many(given)
 
 
+def _wrong_kind(given: Given, role: Role, path: YamlPath, file: Source, wanted: Kind) -> _Misfit:
+    name, able = _name(file, given.names[role]), _takers(given.card, role, file.kind)
+    message = f"{given.card.title} takes {_a(wanted)} as its {role.value}, and {name} is {_a(file.kind)}"
+    others = f", or use a model that takes {_a(file.kind)}: {', '.join(able)}" if able else ""
+    hint = f"give it {_a(wanted)}{others}"
+    return _Misfit(path, ("kind", role, given.card.title), message, hint)
+
+
+def _takers(card: Card, role: Role, kind: Kind) -> list[str]:
+    """Other models of the same tasks that take a file of `kind` in that role."""
+    cards = map(catalog.load, catalog.keys())
+    alike = (one for one in cards if set(card.tasks) & set(one.tasks) and role in one.roles)
+    return [one.key for one in alike if one.roles[role].accepts(kind)][:_NAMED]
+
+
 def _not_taken(given: Given, role: Role, path: YamlPath) -> _Misfit:
     card = given.card
     if undescribed(card):
         message = (
             f"nobody described {card.key}, so it is not known which field takes its {role.value} picture"
         )
-        hint = "use a model of the catalogue, or send a URL: 'model_params: {image_url: \"https://…\"}'"
+        hint = (
+            f"'aicp models show {card.key}' asks its vendor, or describe it in aicp.models.toml, or send a"
+            " URL: 'model_params: {image_url: \"https://…\"}'"
+        )
     else:
         takes = " and ".join(_a(one) for one in card.roles)
         message = f"{card.title} takes no {role.value} picture"
@@ -115,7 +134,8 @@ def _missing(given: Given) -> Iterator[_Misfit]:
         if field.required and not given.sources.get(role):
             anywhere = next(iter(given.paths.values()), ("input",))
             message = f"{given.card.title} needs {_a(role)} picture, and {given.who} has none"
-            hint = f"write 'input: {{{role.value}: …}}', or '{role.value}' in its entry of 'prompts'"
+            key = "file" if role is Role.INPUT else role.value
+            hint = f"write 'input: {{{role.value}: …}}', or '{key}' in its entry of 'prompts'"
             yield _Misfit(anywhere, ("missing", role, given.card.key), message, hint)
 
 

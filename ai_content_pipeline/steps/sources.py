@@ -1,0 +1,69 @@
+"""Steps that begin with words: a file from the step's prompt, or one for each line of ``prompts:``."""
+
+from __future__ import annotations
+
+from ai_content_pipeline.artifacts import Artifact, Kind
+from ai_content_pipeline.steps import requests
+from ai_content_pipeline.steps.fields import ModelFields
+from ai_content_pipeline.steps.protocol import Fault, Faults, Item, Setting, YamlPath, check_count
+
+_MAKES = {Kind.IMAGE: "pictures", Kind.VIDEO: "clips"}
+_WANTED = {Kind.IMAGE: "a picture", Kind.VIDEO: "a clip"}
+
+
+def items(step: ModelFields, setting: Setting) -> tuple[Item, ...]:
+    """Every item of such a step; those of one request (``num_images``) share its job.
+
+    Raises:
+        Faults: prompts that are missing, or files that do not fit.
+    """
+    jobs = len(step.params.prompts or (None,))
+    faults: list[Fault] = []
+    given = _given(step, jobs, setting, faults)
+    filled = {job for job in range(jobs) if requests.entry_of(step, job).file is not None}
+    faults += requests.check_prompts(step, jobs, setting, filled)
+    if faults:
+        raise Faults(faults)
+    items: list[Item] = []
+    for job in range(jobs):
+        entry = requests.entry_of(step, job)
+        card = requests.card_of(step, entry, setting)
+        params = requests.params_of(step, entry, card)
+        outputs = 1 if job in given else requests.outputs_of(params, card)
+        check_count(len(items) + outputs, requests.counted(card))
+        for output in range(outputs):
+            label = f"{setting.name}_{len(items) + 1}"
+            makes = requests.made(f"{setting.name}/{label}", card, step.task, params, {})
+            items.append(Item(setting.name, len(items), label, job, output, {}, makes, given=given.get(job)))
+    return tuple(items)
+
+
+def _given(step: ModelFields, jobs: int, setting: Setting, faults: list[Fault]) -> dict[int, Artifact]:
+    """The user's own files, by the slot they fill."""
+    given: dict[int, Artifact] = {}
+    for job in range(jobs):
+        entry = requests.entry_of(step, job)
+        faults += requests.check_frames(step, entry, job)
+        if entry.file is None:
+            continue
+        source = _read(step, entry.file, ("params", "prompts", job, "file"), setting, faults)
+        if source is not None:
+            given[job] = source
+    return given
+
+
+def _read(
+    step: ModelFields, name: str, path: YamlPath, setting: Setting, faults: list[Fault]
+) -> Artifact | None:
+    try:
+        source = setting.read(name).source
+    except LookupError as error:
+        faults.append(Fault(path, str(error.args[0])))
+        return None
+    wanted = step.task.makes
+    if isinstance(source, Artifact) and source.kind is wanted:
+        return source
+    is_a = "a video" if source.kind is Kind.VIDEO else "an image"
+    message = f"{name} is {is_a}, and this step makes {_MAKES[wanted]}"
+    faults.append(Fault(path, message, f"give it {_WANTED[wanted]}"))
+    return None

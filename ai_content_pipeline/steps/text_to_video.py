@@ -1,0 +1,28 @@
+"""text_to_video: one clip from a prompt, or one for each line of ``prompts:``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+from ai_content_pipeline.artifacts import Kind, Role
+from ai_content_pipeline.jobs import JobRequest, Task
+from ai_content_pipeline.steps import requests, sources
+from ai_content_pipeline.steps.fields import ModelFields
+from ai_content_pipeline.steps.protocol import Fault, Input, Item, Setting
+
+
+class TextToVideo(ModelFields):
+    type: Literal["text_to_video"]
+
+    task: ClassVar[Task] = Task.TEXT_TO_VIDEO
+    takes: ClassVar[Mapping[Role, frozenset[Kind]]] = {}
+
+    def check(self, setting: Setting) -> tuple[Fault, ...]:
+        return requests.check(self, self.task, setting)
+
+    def items(self, inputs: Mapping[Role, Sequence[Input]], setting: Setting) -> tuple[Item, ...]:
+        return sources.items(self, setting)
+
+    def work(self, item: Item, setting: Setting) -> JobRequest:
+        return requests.request(self, self.task, item, setting)
