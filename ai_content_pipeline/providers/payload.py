@@ -14,6 +14,8 @@ def payload_of(
 ) -> dict[str, Json]:
     """Prompt, parameters, seed and uploaded files under the names of the model's schema.
 
+    Roles that share a field share its list, in the order of `Role`: what is worked on before references.
+
     Raises:
         UsageError: the model takes no file of a role, or takes one where there are several.
     """
@@ -24,18 +26,21 @@ def payload_of(
     payload |= request.params
     if model.seed_field is not None and seed is not None:
         payload[model.seed_field] = seed
-    for role, files in uploads.items():
-        if files:
-            payload |= _files(model, role, [file.url for file in files])
-    return payload
+    return payload | _files(model, uploads)
 
 
-def _files(model: Model, role: Role, urls: list[str]) -> dict[str, Json]:
-    field = model.fields.get(role)
-    if field is None:
-        raise UsageError(f"{model.name} takes no {role.value} file", hint="choose a model that does")
-    if field.many:
-        return {field.name: list(urls)}
-    if len(urls) > 1:
-        raise UsageError(f"{model.name} takes one {role.value} file, and there are {len(urls)}")
-    return {field.name: urls[0]}
+def _files(model: Model, uploads: Mapping[Role, tuple[Upload, ...]]) -> dict[str, Json]:
+    found: dict[str, list[Json]] = {}
+    for role in Role:
+        urls: list[Json] = [file.url for file in uploads.get(role, ())]
+        if not urls:
+            continue
+        field = model.fields.get(role)
+        if field is None:
+            raise UsageError(f"{model.name} takes no {role.value} file", hint="choose a model that does")
+        found.setdefault(field.name, []).extend(urls)
+        if not field.many and len(found[field.name]) > 1:
+            count = len(found[field.name])
+            raise UsageError(f"{model.name} takes one {role.value} file, and there are {count}")
+    lists = {field.name for field in model.fields.values() if field.many}
+    return {name: urls if name in lists else urls[0] for name, urls in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ai_content_pipeline import catalog
 from ai_content_pipeline.artifacts import Role
 from ai_content_pipeline.errors import UsageError
 from ai_content_pipeline.jobs import InputField, JobRequest, Model, Params, Task, Upload
@@ -53,3 +54,28 @@ def test_files_that_the_model_cannot_take_are_refused() -> None:
         payload_of(request(), {Role.MASK: (Upload("https://a"),)}, None)
     with pytest.raises(UsageError, match="takes one start file, and there are 2"):
         payload_of(request(), {Role.START: (Upload("https://a"), Upload("https://b"))}, None)
+
+
+def test_roles_of_one_field_share_its_list() -> None:
+    """An edit takes its picture first and its references after it, in whatever order they were uploaded."""
+    card = catalog.resolve("nano_banana_pro_edit", Task.IMAGE_TO_IMAGE)
+    assert card.roles[Role.INPUT].name == card.roles[Role.REFERENCE].name == "image_urls"
+    model = catalog.model_of(card, card.key, Task.IMAGE_TO_IMAGE)
+    asked = JobRequest(model, "rain", {}, {})
+    picture, one, two = (Upload(f"https://{name}") for name in "abc")
+    for uploads in (
+        {Role.INPUT: (picture,), Role.REFERENCE: (one, two)},
+        {Role.REFERENCE: (one, two), Role.INPUT: (picture,)},
+    ):
+        payload = payload_of(asked, uploads, None)
+        assert payload == {"prompt": "rain", "image_urls": ["https://a", "https://b", "https://c"]}
+    assert payload_of(asked, {Role.INPUT: (picture,)}, None)["image_urls"] == ["https://a"]
+
+
+def test_roles_of_a_field_for_one_file_exclude_each_other() -> None:
+    """A file is never sent in place of another."""
+    fields = {Role.INPUT: InputField("image"), Role.REFERENCE: InputField("image")}
+    model = Model("m", "fal", "fal-ai/m", Task.IMAGE_TO_IMAGE, fields)
+    both = {Role.INPUT: (Upload("https://a"),), Role.REFERENCE: (Upload("https://b"),)}
+    with pytest.raises(UsageError, match="takes one reference file, and there are 2"):
+        payload_of(JobRequest(model, None, {}, {}), both, None)
