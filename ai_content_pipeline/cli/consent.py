@@ -18,11 +18,18 @@ if TYPE_CHECKING:
 
 def cap(max_cost: str | None, expansion: Expansion) -> Decimal | None:
     """The lower of the file's cap and the command line's."""
-    caps = [cap for cap in (expansion.pipeline.top.max_cost, _dollars(max_cost)) if cap is not None]
+    caps = [
+        cap for cap in (expansion.pipeline.top.max_cost, dollars("--max-cost", max_cost)) if cap is not None
+    ]
     return min(caps) if caps else None
 
 
-def _dollars(text: str | None) -> Decimal | None:
+def dollars(option: str, text: str | None) -> Decimal | None:
+    """The amount that was given with `option`.
+
+    Raises:
+        UsageError: it is none.
+    """
     if text is None:
         return None
     try:
@@ -30,7 +37,7 @@ def _dollars(text: str | None) -> Decimal | None:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
-        raise UsageError(f"--max-cost {text!r} is no amount of dollars", hint="for example --max-cost 2.50")
+        raise UsageError(f"{option} {text!r} is no amount of dollars", hint=f"for example {option} 2.50")
     return amount
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
 
 def plan_command(wish: Wish, output: Path | None = None) -> int:
     """Show the plan of a run; with `output`, also write it there. Nothing else is written."""
-    from ai_content_pipeline.cli.plan_view import plan_data, show_plan
+    from ai_content_pipeline.cli.plan_data import plan_data
+    from ai_content_pipeline.cli.plan_view import show_plan
     from ai_content_pipeline.engine.plan import make_plan
 
     with invocation(wish.command, wish.showing) as (console, outcome):
         expansion, project = prepared(wish, console)
         with looking(project) as (store, artifacts):
             plan = make_plan(expansion, store, artifacts)
-        outcome.data = plan_data(plan)
-        show_plan(console, expansion, plan)
+        today = datetime.now(UTC).date()
+        outcome.data = plan_data(plan, today)
+        show_plan(console, plan, today)
     return outcome.exit_code
