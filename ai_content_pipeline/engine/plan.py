@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -13,6 +13,7 @@ from ai_content_pipeline.engine.forecast import forecast
 from ai_content_pipeline.engine.graph import Graph, Unit, build, check_redo
 from ai_content_pipeline.engine.local import frame_work, with_inputs
 from ai_content_pipeline.engine.pricing import PriceBook, median, usual_seconds
+from ai_content_pipeline.engine.selection import EVERYTHING, Selection, check_inputs
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.store import OPEN, State, Store, claimable
@@ -30,7 +31,7 @@ class PlanState(StrEnum):
     IN_DOUBT = "in doubt"
     BLOCKED = "blocked"  # its stored file is damaged, only `redo` starts it over, or what it needs is so
     GIVEN = "given"
-    NOT_ASKED = "not asked for"  # a redo of something else leaves it away
+    NOT_ASKED = "not asked for"  # a redo of something else, or a selection, leaves it away
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +86,30 @@ def make_plan(
     artifacts: ArtifactStore,
     redo: str | None = None,
     prices: PriceBook | None = None,
+    selection: Selection = EVERYTHING,
 ) -> Plan:
     """Look every item up; nothing is submitted, made or written. `redo` is the address of an item that
-    would be made anew; `prices` those that the run will use, else they are read now.
+    would be made anew; `prices` those that the run will use, else they are read now. `selection` is what
+    may be made.
 
     Raises:
-        UsageError: `redo` names no item that a model makes.
+        UsageError: `redo` names no item that a model makes, or `selection` none at all.
+        InputMissing: what is selected needs something that is not there and not selected.
     """
     graph = build(expansion, prices or PriceBook(store))
-    return replace(_Planner(graph, store, artifacts, redo).plan(), warnings=expansion.warnings)
+    plan = _Planner(graph, store, artifacts, redo, selection).plan()
+    return replace(plan, warnings=expansion.warnings)
 
 
 class _Planner:
-    def __init__(self, graph: Graph, store: Store, artifacts: ArtifactStore, redo: str | None) -> None:
+    def __init__(
+        self, graph: Graph, store: Store, artifacts: ArtifactStore, redo: str | None, selection: Selection
+    ) -> None:
         self._graph = graph
         self._store = store
         self._artifacts = artifacts
         self._redone: int | None = None
-        self._wanted: set[int] | None = None
+        self._wanted: Set[int] | None = selection.units(graph)
         if redo is not None:
             check_redo(graph, redo)
             self._redone = graph.maker[redo].number
@@ -115,6 +122,8 @@ class _Planner:
     def plan(self) -> Plan:
         units = self._graph.units
         states = {unit.number: self._state(unit) for unit in units}
+        if self._wanted is not None:
+            check_inputs(self._graph, self._wanted, states)
         seconds = {unit.number: self._seconds(unit, states[unit.number]) for unit in units}
         expected = forecast(self._graph, {number: value or 0.0 for number, value in seconds.items()})
         critical = set(expected.critical)
