@@ -21,6 +21,7 @@ from ai_content_pipeline.engine.graph import Graph, build, check_redo
 from ai_content_pipeline.engine.plan import PlanState, make_plan
 from ai_content_pipeline.engine.pricing import PriceBook
 from ai_content_pipeline.engine.results import ItemResult, ItemState, RunResult, StepResult
+from ai_content_pipeline.engine.selection import EVERYTHING, Selection
 from ai_content_pipeline.engine.unit_runner import UnitRunner
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError, ConfigurationError, worst
@@ -44,7 +45,7 @@ class RunOptions:
 
     `redo` is the address of one item to make anew. `cap` in dollars covers the run and its resumes;
     `day_cap` the project since `day_start`. `prices` are those that somebody agreed to, else they are read
-    now.
+    now. `selection` is what may be made.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class RunOptions:
     day_cap: Decimal | None = None
     day_start: datetime | None = None
     prices: PriceBook | None = None
+    selection: Selection = EVERYTHING
 
 
 def run(expansion: Expansion, workshop: Workshop, options: RunOptions, emit: Emit) -> RunResult:
@@ -65,7 +67,7 @@ def run(expansion: Expansion, workshop: Workshop, options: RunOptions, emit: Emi
     nothing new and collects what runs, the second leaves it to a later command.
 
     Raises:
-        UsageError: `redo` names no item that a model makes.
+        UsageError: `redo` names no item that a model makes, or what is selected cannot be made.
         ConfigurationError: a key or package is missing; nothing has run.
         AicpError: the output folder or the journal cannot be used; nothing has run.
     """
@@ -73,15 +75,17 @@ def run(expansion: Expansion, workshop: Workshop, options: RunOptions, emit: Emi
     graph = build(expansion, prices)
     if options.redo is not None:
         check_redo(graph, options.redo)
-    _check_providers(expansion, graph, workshop, replace(options, prices=prices))
+    _check_start(expansion, graph, workshop, replace(options, prices=prices))
     return _Running(expansion, workshop, options, emit, graph).run()
 
 
-def _check_providers(expansion: Expansion, graph: Graph, workshop: Workshop, options: RunOptions) -> None:
-    """A missing key or package is found out before anything runs; where all is cached, none is needed.
+def _check_start(expansion: Expansion, graph: Graph, workshop: Workshop, options: RunOptions) -> None:
+    """A missing input, key or package is found out before anything runs; where all is cached, no key is
+    needed.
 
     Raises:
         ConfigurationError: of the provider itself.
+        UsageError: what is selected cannot be made.
     """
     missing: dict[str, ConfigurationError] = {}
     providers = {unit.work.model.provider for unit in graph.units if isinstance(unit.work, JobRequest)}
@@ -90,9 +94,11 @@ def _check_providers(expansion: Expansion, graph: Graph, workshop: Workshop, opt
             workshop.provider(name)
         except ConfigurationError as error:
             missing[name] = error
-    if not missing:
+    if not missing and options.selection == EVERYTHING:
         return
-    plan = make_plan(expansion, workshop.store, workshop.artifacts, options.redo, options.prices)
+    plan = make_plan(
+        expansion, workshop.store, workshop.artifacts, options.redo, options.prices, options.selection
+    )
     for item in plan.items:
         work = graph.maker[item.address].work
         if item.state in (PlanState.CACHED, PlanState.NOT_ASKED) or not isinstance(work, JobRequest):
@@ -119,7 +125,8 @@ class _Running:
             self.emit(self._outline(run, resumed=resumed))
             used = self._flow(flow, run, delivery, started)
             delivery.flush()
-            if all(result.state.good for result in flow.results.values()) and not flow.interrupted:
+            good = all(result.state.good for result in flow.results.values())
+            if good and not flow.interrupted and self.options.selection == EVERYTHING:
                 delivery.prune()
             result = self._result(run, delivery, flow, used, time.monotonic() - started)
             self.workshop.store.end(run.id, result.exit_code, self.workshop.clock.now())
@@ -173,7 +180,9 @@ class _Running:
 
     def _wanted(self) -> frozenset[int] | None:
         redo = self.options.redo
-        return None if redo is None else frozenset(self.graph.closure(redo))
+        if redo is None:
+            return self.options.selection.units(self.graph)
+        return frozenset(self.graph.closure(redo))
 
     def _pipeline_name(self) -> str:
         name = self.workshop.project.relative(self.expansion.pipeline.path)
@@ -202,7 +211,7 @@ class _Running:
             retry=self.options.retry,
             redo=self.options.redo,
             started=started,
-            delivered_steps=delivered_steps(self.expansion),
+            delivered_steps=delivered_steps(self.expansion, self._asked()),
             refusal=flow.refusal,
             collecting=flow.collecting,
             used=used,
@@ -210,6 +219,11 @@ class _Running:
         )
         flow.run(partial(runner.run, results=flow.results), door, orphaned(self.workshop))
         return used.keys()
+
+    def _asked(self) -> Set[str]:
+        """The names of the steps of which something is selected."""
+        wanted, units = self.options.selection.units(self.graph), self.graph.units
+        return {unit.step.name for unit in units if wanted is None or unit.number in wanted}
 
     def _caps(self, run: Run) -> tuple[Cap, ...]:
         caps = []
@@ -262,12 +276,12 @@ def _model(step: ExpandedStep) -> str | None:
     return getattr(step.fields, "model", None)
 
 
-def delivered_steps(expansion: Expansion) -> frozenset[str]:
+def delivered_steps(expansion: Expansion, asked: Set[str]) -> frozenset[str]:
     """The steps whose files appear in the output folder: with ``save_intermediates: false`` the last one
-    that is no thumbnail, and the thumbnails of its files."""
-    steps = expansion.steps
+    asked for that is no thumbnail, and the thumbnails of its files."""
     if expansion.pipeline.top.save_intermediates:
-        return frozenset(step.name for step in steps)
+        return frozenset(step.name for step in expansion.steps)
+    steps = [step for step in expansion.steps if step.name in asked]
     last = next((step for step in reversed(steps) if step.fields.type != "thumbnail"), steps[-1])
     own = {item.address for item in last.items} | {item.given.sha256 for item in last.items if item.given}
     shown = {
