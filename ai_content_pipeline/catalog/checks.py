@@ -143,15 +143,8 @@ def _out_of_range(card: Card, name: str, parameter: Parameter, value: Json) -> M
         return None
     if (low is None or value >= low) and (high is None or value <= high):
         return None
-    span = (
-        f"{low} to {high}"
-        if None not in (low, high)
-        else f"at least {low}"
-        if high is None
-        else f"at most {high}"
-    )
     nearest = low if low is not None and value < low else high
-    return Misfit(name, f"{name} is {_show(value)}; {card.key} takes {span}", f"write {nearest}")
+    return Misfit(name, f"{name} is {_show(value)}; {card.key} takes {span(parameter)}", f"write {nearest}")
 
 
 def _fits_type(wanted: str, value: Json) -> bool:
@@ -172,6 +165,16 @@ def _fits_type(wanted: str, value: Json) -> bool:
 
 
 # -- words ---------------------------------------------------------------------------------------------
+
+
+def span(parameter: Parameter) -> str:
+    """Which values a parameter may have: those listed, or its limits; empty where the schema says nothing."""
+    if parameter.enum:
+        return ", ".join(map(_show, parameter.enum))
+    low, high = parameter.minimum, parameter.maximum
+    if low is None or high is None:
+        return f"at least {low}" if low is not None else f"at most {high}" if high is not None else ""
+    return f"{low} to {high}"
 
 
 def _show(value: Json) -> str:

@@ -7,8 +7,8 @@ deprecated, or documented as ignored, are refused: a trial call would accept the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ai_content_pipeline.artifacts import Kind, Role
 from ai_content_pipeline.catalog.openapi import Field
@@ -29,7 +29,6 @@ _PICTURE = _words(
 _VIDEO = _words("video videos clip")
 _OTHER = _words("audio voice sound music lora loras weights webhook callback model path checkpoint depth")
 _PLACE = _words("start end first last")
-_GUIDE = _words("reference guide subject style")
 _ROLES = (
     (Role.MASK, _words("mask")),
     (Role.END, _words("end last tail final")),
@@ -65,12 +64,14 @@ def dropped(field: Field) -> bool:
     return field.deprecated or _DROPPED.search(field.text) is not None
 
 
-def file_fields(fields: Sequence[Field], task: Task) -> Iterator[FileField]:
+def file_fields(fields: Sequence[Field], task: Task) -> tuple[FileField, ...]:
     """The fields that take pictures or clips for `task`, without those that are not heeded."""
-    for field in fields:
-        takes = kind_of(field)
-        if takes is not None and not dropped(field):
-            yield FileField(field, _role(field, takes, task), takes)
+    kinds = [(field, takes) for field in fields if (takes := kind_of(field)) and not dropped(field)]
+    found = tuple(FileField(field, _role(field, takes, task), takes) for field, takes in kinds)
+    if task is not Task.REFERENCE_TO_VIDEO or any(one.role is Role.REFERENCE for one in found):
+        return found
+    # A model made to keep a subject, and one picture: that is the subject.
+    return tuple(replace(one, role=Role.REFERENCE) if one.role is Role.START else one for one in found)
 
 
 def kind_of(field: Field) -> Kind | None:
@@ -96,14 +97,4 @@ def _role(field: Field, takes: Kind, task: Task) -> Role:
             return role
     if takes is Kind.VIDEO or task in (Task.IMAGE_TO_IMAGE, Task.UPSCALE):
         return Role.INPUT
-    if task is Task.REFERENCE_TO_VIDEO:
-        return Role.REFERENCE
-    if task.makes is Kind.VIDEO:
-        return Role.REFERENCE if field.type == "array" else Role.START
-    return _said(field) or Role.INPUT
-
-
-def _said(field: Field) -> Role | None:
-    """A text-to-image model's picture, by its description: something to work on, or to be guided by."""
-    said = _words(field.text)
-    return Role.REFERENCE if said & _GUIDE else None
+    return Role.START if task.makes is Kind.VIDEO and field.type != "array" else Role.REFERENCE

@@ -55,6 +55,19 @@ def resolve(name: str, task: Task, catalogue: Catalogue = BUILT_IN) -> Card:
     raise UnknownModel(f"{name} does {does}, not {task.value}", hint)
 
 
+def find(name: str, catalogue: Catalogue, task: Task | None = None) -> Card:
+    """The card for `name`, whatever it does. One that its vendor's schema makes is read as for `task`, else
+    for what the vendor calls it.
+
+    Raises:
+        UnknownModel: no such model.
+    """
+    if ":" in name:
+        schema = catalogue.published(*name.split(":", 1))
+        task = task or (schema.task if schema else None)
+    return _named(name, task or Task.IMAGE_TO_VIDEO, catalogue)
+
+
 def model_of(card: Card, name: str, task: Task) -> Model:
     """The model of a request, as `generation` keys it and a provider sends it."""
     return Model(

@@ -54,7 +54,7 @@ def read(path: Path, known: Iterable[str]) -> Overlay | None:
         if path.stat().st_size > _MAX_BYTES:
             raise InvalidPipeline([Problem("this file is larger than 1 MiB", "split it", str(path))])
         # As tomllib counts: a carriage return before a line's end belongs to the end.
-        text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidPipeline([_syntax(path, error)]) from error
@@ -85,10 +85,11 @@ def laid_over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _fields(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """One parameter or role: ``false`` takes a limit away (but is a value of a truth)."""
+    """One parameter or role: ``false`` takes a limit or a default away (but is a value of a truth)."""
     fields = {**base, **own}
-    limits = ("minimum", "maximum", "max_items", "min_side")
-    return {name: value for name, value in fields.items() if not (name in limits and value is False)}
+    gone = {"minimum", "maximum", "max_items", "min_side"}
+    gone |= {"default"} if fields.get("type") not in ("boolean", "any") else set()
+    return {name: value for name, value in fields.items() if not (name in gone and value is False)}
 
 
 def _problems(path: Path, text: str, tables: Mapping[str, Any], known: frozenset[str]) -> Iterable[Problem]:

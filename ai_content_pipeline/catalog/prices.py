@@ -57,5 +57,12 @@ class Price:
     note: str | None = None
 
 
+def in_words(price: Price) -> str:
+    """``$0.07 to $0.14 per second``."""
+    amounts = sorted({rate.usd for rate in price.rates})
+    span = f"${amounts[0]:f}" if len(amounts) == 1 else f"${amounts[0]:f} to ${amounts[-1]:f}"
+    return f"{span} per {price.unit}"
+
+
 #: What the draft renderer and other work on this machine costs.
 FREE = Price("request", (Rate(ZERO, {}),), "made on this machine", "2026-11-01", Confidence.VERIFIED)
