@@ -10,7 +10,7 @@ from ai_content_pipeline.artifacts import Kind
 
 from . import actions as act
 from .files import find_output
-from .media import Media, data_uri, size_of
+from .media import Media, data_uri, measured, size_of
 from .models import bad_inputs, kind_of, outputs_asked, prompt_of, seconds_asked
 from .prices import price
 from .routing import Actions
@@ -54,7 +54,7 @@ def accept(
         run=run,
         quirks=_quirks(actions, missing or _refused(endpoint, payload)),
         media=_media(state, kind, payload, sources),
-        price=price(endpoint, payload),
+        price=price(endpoint, payload, measured(sources[0]) if sources else None),
         stop=_stop(actions, now, queue, deadline),
         keeps=keeps,
     )

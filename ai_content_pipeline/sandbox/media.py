@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from ai_content_pipeline.artifacts import Kind
 from ai_content_pipeline.errors import BadMedia
 
+from .quantities import Source
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -122,6 +124,27 @@ def _size(source: bytes | Media | None) -> tuple[int, int] | None:
         return source.width, source.height
     image = _opened(source) if source else None
     return image.size if image else None
+
+
+def measured(source: bytes | Media) -> Source | None:
+    """Size and length of an input; None for what is neither a picture nor a clip."""
+    if isinstance(source, Media):
+        return Source(source.width, source.height, source.seconds)
+    size = _size(source)
+    return Source(*size) if size else _clip(source)
+
+
+def _clip(data: bytes) -> Source | None:
+    from ai_content_pipeline.media.video import probe_video
+
+    with TemporaryDirectory(prefix="aicp-sandbox-") as folder:
+        path = Path(folder) / "clip"
+        path.write_bytes(data)
+        try:
+            known = probe_video(path)
+        except BadMedia:
+            return None
+    return Source(known.width, known.height, known.seconds or 0.0)
 
 
 def _opened(data: bytes) -> Image | None:

@@ -13,7 +13,7 @@ from ai_content_pipeline.artifacts import Kind
 
 Payload = Mapping[str, object]
 
-_SAYS_IMAGE = re.compile(r"text-to-image|image-to-image|(^|/)(edit|upscale)($|/)")
+_SAYS_IMAGE = re.compile(r"text-to-image|image-to-image|gen4-image|(^|/)(edit|upscale)($|/(?!video))")
 _SAYS_VIDEO = re.compile(
     r"\b(video|kling|seedance|veo\d*|wan|hailuo|sora|ltx|luma|ray|pika|pixverse|runway|gen4|hunyuan|vidu|mochi)\b"
 )
