@@ -7,7 +7,7 @@ import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,14 @@ from ai_content_pipeline.errors import AicpError, UsageError
 
 if TYPE_CHECKING:
     from ai_content_pipeline.engine.events import Event
+    from ai_content_pipeline.engine.plan import Plan
     from ai_content_pipeline.engine.pricing import PriceBook
     from ai_content_pipeline.engine.run import RunOptions
+    from ai_content_pipeline.engine.selection import Selection
     from ai_content_pipeline.engine.workshop import Workshop
+    from ai_content_pipeline.generation.artifact_store import ArtifactStore
+    from ai_content_pipeline.generation.sqlite import SqliteStore
+    from ai_content_pipeline.generation.store import Store
     from ai_content_pipeline.pipeline.expansion import Expansion
     from ai_content_pipeline.pipeline.project import Project
 
@@ -80,6 +85,10 @@ class Wish:
     pipeline: Path | None
     showing: Showing
     overrides: tuple[str, ...] = ()
+    profile: str | None = None
+    only: tuple[str, ...] = ()
+    start: str | None = None
+    until: str | None = None
     draft: bool = False
     output_dir: Path | None = None
     max_cost: str | None = None
@@ -106,6 +115,20 @@ class Wish:
             raise UsageError("no pipeline file", hint=f"aicp {self.command} PIPELINE.yaml")
         return self.pipeline
 
+    @property
+    def plan_words(self) -> list[str]:
+        """The options that decide which work the file means: those of `options.plan_options`."""
+        words = ["--draft"] if self.draft else []
+        for override in self.overrides:
+            words += ["--set", override]
+        return words
+
+    @property
+    def selection(self) -> Selection:
+        from ai_content_pipeline.engine.selection import Selection
+
+        return Selection(self.only, self.start, self.until)
+
     def retry(self, address: str | None) -> str:
         """The command line that redoes one item, or goes on with everything."""
         words = ["aicp", "run-chain" if address is None else "redo", str(self.path)]
@@ -113,19 +136,19 @@ class Wish:
             words.append(address)
         elif self.redo is not None:
             words[1:] = ["redo", str(self.path), self.redo]
-        words += ["--draft"] if self.draft else []
+        else:
+            words += self.selection.options
+        words += ["--profile", self.profile] if self.profile is not None else []
+        words += self.plan_words
         words += ["--max-cost", self.max_cost] if self.max_cost else []
         words += ["--env-file", str(self.env_file)] if self.env_file else []
         words += ["--output-dir", str(self.output_dir)] if self.output_dir else []
-        for override in self.overrides:
-            words += ["--set", override]
         return shlex.join(words)
 
 
 def run_command(wish: Wish) -> int:
     from ai_content_pipeline import report
     from ai_content_pipeline.cli import consent
-    from ai_content_pipeline.engine.plan import make_plan
     from ai_content_pipeline.engine.pricing import PriceBook
     from ai_content_pipeline.engine.run import run
     from ai_content_pipeline.engine.safe_folder import SafeFolder
@@ -139,7 +162,7 @@ def run_command(wish: Wish) -> int:
         environ = environment(wish.env_file)
         with open_workshop(project, environ) as workshop, _terminable():
             prices = PriceBook(workshop.store)
-            plan = make_plan(expansion, workshop.store, workshop.artifacts, wish.redo, prices)
+            plan = planned(wish, expansion, workshop.store, workshop.artifacts, prices)
             consent.check_providers(plan, workshop.provider)
             consent.ask(wish, plan, cap, console)
             options = _options(wish, root, parts, cap, day_cap(environ), prices)
@@ -168,12 +191,34 @@ def prepared(wish: Wish, console: Console, *, keep: bool = False) -> tuple[Expan
     project = find_project(wish.path).seen_from(os.environ)
     environ = environment(wish.env_file)
     publications = Publications(project, environ, console.warn, online=not wish.draft, keep=keep)
-    pipeline = load_pipeline(wish.path, environ=os.environ, overrides=wish.overrides)
+    pipeline = load_pipeline(wish.path, environ=os.environ, overrides=wish.overrides, profile=wish.profile)
     return expand(pipeline, draft=wish.draft, catalogue=catalogue_of(project, publications)), project
 
 
+def planned(
+    wish: Wish,
+    expansion: Expansion,
+    store: Store,
+    artifacts: ArtifactStore,
+    prices: PriceBook | None = None,
+) -> Plan:
+    """The plan that is shown, asked about and run.
+
+    Raises:
+        UsageError: what is wanted is not there, or cannot be made; with the command that makes what it needs.
+    """
+    from ai_content_pipeline.engine.plan import make_plan
+    from ai_content_pipeline.engine.selection import InputMissing
+
+    try:
+        return make_plan(expansion, store, artifacts, wish.redo, prices, wish.selection)
+    except InputMissing as error:
+        error.retry_with = replace(wish, only=(), start=None, until=error.step).retry(None)
+        raise
+
+
 @contextmanager
-def looking(project: Project) -> Iterator[tuple[Any, Any]]:
+def looking(project: Project) -> Iterator[tuple[SqliteStore, ArtifactStore]]:
     """The project's memory for looking only: nothing is created where there is none."""
     from ai_content_pipeline.generation.artifact_store import ArtifactStore
     from ai_content_pipeline.generation.sqlite import SqliteStore
@@ -226,7 +271,7 @@ def _options(
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return RunOptions(root, parts, run_id, wish.retry, wish.redo, cap, per_day, today, prices)
+    return RunOptions(root, parts, run_id, wish.retry, wish.redo, cap, per_day, today, prices, wish.selection)
 
 
 @contextmanager

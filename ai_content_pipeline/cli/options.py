@@ -62,9 +62,23 @@ def plan_options(function: F) -> F:
         click.option(
             "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Replace a value of the file."
         ),
+        click.option("--profile", metavar="NAME", help="Use one of the file's profiles."),
         click.option(
             "--draft", is_flag=True, help="Free preview: every model is replaced by the draft renderer."
         ),
+    ):
+        function = option(function)
+    return function
+
+
+def selection_options(function: F) -> F:
+    """Which part of a pipeline is wanted: for the commands that take a whole one."""
+    for option in (
+        click.option("--until", metavar="STEP", help="Only this step or item, and what it is made of."),
+        click.option(
+            "--from", "start", metavar="STEP", help="Only this step or item, and what is made of it."
+        ),
+        click.option("--only", multiple=True, metavar="STEP", help="Only this step or item; repeatable."),
     ):
         function = option(function)
     return function

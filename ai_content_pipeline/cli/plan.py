@@ -12,6 +12,7 @@ from ai_content_pipeline.cli import options
 
 @click.command("plan", short_help="Show what a run would do and cost.")
 @options.pipeline_argument
+@options.selection_options
 @options.plan_options
 @options.showing_options
 def command(pipeline: Path | None, config: Path | None, **arguments: Any) -> int:

@@ -13,6 +13,7 @@ from ai_content_pipeline.cli import options
 @click.command("run-chain", short_help="Run a pipeline.")
 @options.pipeline_argument
 @click.option("--dry-run", is_flag=True, help="Show what would run and what it would cost; do nothing.")
+@options.selection_options
 @options.run_options
 @options.showing_options
 def command(pipeline: Path | None, config: Path | None, dry_run: bool, **arguments: Any) -> int:
