@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,4 +25,19 @@ def plan_command(wish: Wish, output: Path | None = None) -> int:
         today = datetime.now(UTC).date()
         outcome.data = plan_data(plan, today)
         show_plan(console, plan, today)
+    return outcome.exit_code
+
+
+def resolved_command(wish: Wish) -> int:
+    """Print the file with its defaults, its profile and --set worked in, and where each value comes from."""
+    from ai_content_pipeline.pipeline.load import load_pipeline
+    from ai_content_pipeline.pipeline.resolved import resolved_text
+
+    with invocation(wish.command, wish.showing) as (console, outcome):
+        overrides, profile = wish.overrides, wish.profile
+        text = resolved_text(
+            load_pipeline(wish.path, environ=os.environ, overrides=overrides, profile=profile)
+        )
+        outcome.data = {"resolved": text}
+        console.data(text)
     return outcome.exit_code
