@@ -4,6 +4,7 @@
 
     AicpError                      1   the run, or an item of it, failed
     ├── UsageError                 2   the command line is wrong
+    │   └── PlanChanged            2   what was agreed to is no longer what would run
     ├── InvalidPipeline            3   the YAML is wrong; carries every problem found
     ├── ConfigurationError         4   key, weights or configuration missing or refused
     ├── BudgetRefused              5   the cap does not allow it
@@ -43,6 +44,20 @@ class AicpError(Exception):
 class UsageError(AicpError):
     exit_code = 2
     code = "usage"
+
+
+class PlanChanged(UsageError):
+    """A plan that somebody agreed to no longer holds. `changes` says in words what is different."""
+
+    code = "plan_changed"
+    _SHOWN = 20
+
+    def __init__(self, changes: Iterable[str], *, hint: str | None = None) -> None:
+        self.changes = tuple(changes)
+        shown = self.changes[: self._SHOWN]
+        rest = len(self.changes) - len(shown)
+        lines = (*shown, f"and {rest:,} more") if rest else shown
+        super().__init__("\n".join(("this is no longer what the plan says:", *lines)), hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
