@@ -58,7 +58,7 @@ def with_card(text: str, key: str, table: Mapping[str, Any], remark: str) -> str
 def _sections(text: str, key: str) -> Iterator[tuple[int, int]]:
     """Where the tables of a card begin and end. The comments above the next table are not its own."""
     found = headers(text)
-    ends = [header.start for header in found[1:]] + [len(text)]
+    ends = (*(header.start for header in found), len(text))[1:]
     for header, end in zip(found, ends, strict=True):
         if header.trail[0] == key:
             lines = text[header.start : end].splitlines(keepends=True)

@@ -177,7 +177,7 @@ def _each(
     """The tables below ``roles`` or ``parameters``; false in place of one takes it away."""
     entries = table.get(kind, {})
     if not isinstance(entries, dict):
-        yield Misplaced((kind,), f"{kind!r} must be a table", f'write "[….{kind}]" on a line of its own')
+        yield Misplaced((kind,), f"{kind!r} must be a table", f'write "[key.{kind}]" on a line of its own')
         return
     for name, entry in entries.items():
         if names and name not in names:
@@ -227,15 +227,19 @@ def _fields(
         if rule is None:
             yield Misplaced((*trail, name), f"unknown key {name[:60]!r}", _meant(name, (*rules, *tables)))
         elif not rule.fits(value) and not (rule.removable and value is False):
-            hint = _meant(value, rule.words) if rule.words and isinstance(value, str) else None
+            hint = _near(value, rule.words) if isinstance(value, str) else None
             yield Misplaced((*trail, name), f"{name!r} must be {rule.wanted}, not {_shown(value)}", hint)
 
 
 def _meant(word: str, words: tuple[str, ...]) -> str:
+    return _near(word, words) or f"there are {', '.join(words)}"
+
+
+def _near(word: str, words: tuple[str, ...]) -> str | None:
     from difflib import get_close_matches
 
     close = get_close_matches(word[:64].lower(), words, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(words)}"
+    return f"did you mean {close[0]!r}?" if close else None
 
 
 def _shown(value: object) -> str:
