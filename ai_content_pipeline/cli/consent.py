@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from ai_content_pipeline.errors import BudgetRefused, UsageError
 from ai_content_pipeline.jobs import JobRequest
 
 if TYPE_CHECKING:
-    from ai_content_pipeline.cli.execute import Wish
+    from ai_content_pipeline.cli.wish import Wish
     from ai_content_pipeline.engine.plan import Plan
     from ai_content_pipeline.pipeline.expansion import Expansion
 
@@ -53,6 +54,22 @@ def check_providers(plan: Plan, provider: Callable[[str], object]) -> None:
     works = (item.unit.work for item in plan.items if item.state not in settled)
     for name in dict.fromkeys(work.model.provider for work in works if isinstance(work, JobRequest)):
         provider(name)
+
+
+def check_prices(plan: Plan, today: date) -> None:
+    """For ``--locked``: no price may be old.
+
+    Raises:
+        BudgetRefused: with every model whose price is.
+    """
+    from ai_content_pipeline.engine.price_list import OLD_AFTER_DAYS, sources
+
+    old = [f"{found.model} ({found.read})" for found in sources(plan, today) if found.old]
+    if old:
+        raise BudgetRefused(
+            f"prices that were read more than {OLD_AFTER_DAYS} days ago: {', '.join(old)}",
+            hint="ask the vendor with `aicp models check`, or leave --locked away",
+        )
 
 
 def ask(wish: Wish, plan: Plan, cap: Decimal | None, console: Console) -> None:

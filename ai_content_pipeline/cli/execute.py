@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,14 @@ from ai_content_pipeline.cli.console import Console
 from ai_content_pipeline.cli.envelope import envelope
 from ai_content_pipeline.cli.environment import day_cap, environment
 from ai_content_pipeline.cli.options import Showing
-from ai_content_pipeline.errors import AicpError, UsageError
+from ai_content_pipeline.cli.wish import Wish
+from ai_content_pipeline.errors import AicpError
 
 if TYPE_CHECKING:
     from ai_content_pipeline.engine.events import Event
     from ai_content_pipeline.engine.plan import Plan
     from ai_content_pipeline.engine.pricing import PriceBook
     from ai_content_pipeline.engine.run import RunOptions
-    from ai_content_pipeline.engine.selection import Selection
     from ai_content_pipeline.engine.workshop import Workshop
     from ai_content_pipeline.generation.artifact_store import ArtifactStore
     from ai_content_pipeline.generation.sqlite import SqliteStore
@@ -77,78 +76,9 @@ def invocation(command: str, showing: Showing) -> Iterator[tuple[Console, Outcom
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A command line that runs a pipeline, parsed."""
-
-    command: str
-    pipeline: Path | None
-    showing: Showing
-    overrides: tuple[str, ...] = ()
-    profile: str | None = None
-    only: tuple[str, ...] = ()
-    start: str | None = None
-    until: str | None = None
-    draft: bool = False
-    output_dir: Path | None = None
-    max_cost: str | None = None
-    allow_unpriced: bool = False
-    yes: bool = False
-    redo: str | None = None
-    env_file: Path | None = None
-    cancel_on_interrupt: bool = False
-    given_twice: bool = field(default=False, repr=False)
-
-    @classmethod
-    def of(
-        cls, command: str, pipeline: Path | None, config: Path | None, showing: Showing, **rest: Any
-    ) -> Wish:
-        return cls(command, pipeline or config, showing, given_twice=bool(pipeline and config), **rest)
-
-    @property
-    def path(self) -> Path:
-        if self.given_twice:
-            raise UsageError(
-                "the pipeline is named twice", hint="give it as an argument or with --config, not both"
-            )
-        if self.pipeline is None:
-            raise UsageError("no pipeline file", hint=f"aicp {self.command} PIPELINE.yaml")
-        return self.pipeline
-
-    @property
-    def plan_words(self) -> list[str]:
-        """The options that decide which work the file means: those of `options.plan_options`."""
-        words = ["--draft"] if self.draft else []
-        for override in self.overrides:
-            words += ["--set", override]
-        return words
-
-    @property
-    def selection(self) -> Selection:
-        from ai_content_pipeline.engine.selection import Selection
-
-        return Selection(self.only, self.start, self.until)
-
-    def retry(self, address: str | None) -> str:
-        """The command line that redoes one item, or goes on with everything."""
-        words = ["aicp", "run-chain" if address is None else "redo", str(self.path)]
-        if address is not None:
-            words.append(address)
-        elif self.redo is not None:
-            words[1:] = ["redo", str(self.path), self.redo]
-        else:
-            words += self.selection.options
-        words += ["--profile", self.profile] if self.profile is not None else []
-        words += self.plan_words
-        words += ["--max-cost", self.max_cost] if self.max_cost else []
-        words += ["--env-file", str(self.env_file)] if self.env_file else []
-        words += ["--output-dir", str(self.output_dir)] if self.output_dir else []
-        return shlex.join(words)
-
-
 def run_command(wish: Wish) -> int:
     from ai_content_pipeline import report
-    from ai_content_pipeline.cli import consent
+    from ai_content_pipeline.cli import agreement, consent
     from ai_content_pipeline.engine.pricing import PriceBook
     from ai_content_pipeline.engine.run import run
     from ai_content_pipeline.engine.safe_folder import SafeFolder
@@ -156,6 +86,7 @@ def run_command(wish: Wish) -> int:
     from ai_content_pipeline.report import document
 
     with invocation(wish.command, wish.showing) as (console, outcome):
+        wish, agreed = agreement.taken(wish)
         expansion, project = prepared(wish, console, keep=True)
         root, parts = _output(wish, expansion, project)
         cap = consent.cap(wish.max_cost, expansion)
@@ -163,6 +94,10 @@ def run_command(wish: Wish) -> int:
         with open_workshop(project, environ) as workshop, _terminable():
             prices = PriceBook(workshop.store)
             plan = planned(wish, expansion, workshop.store, workshop.artifacts, prices)
+            if agreed is not None:
+                agreement.check(agreed, plan, expansion, wish)
+            if wish.locked:
+                consent.check_prices(plan, workshop.clock.now().date())
             consent.check_providers(plan, workshop.provider)
             consent.ask(wish, plan, cap, console)
             options = _options(wish, root, parts, cap, day_cap(environ), prices)

@@ -71,6 +71,12 @@ def plan_options(function: F) -> F:
     return function
 
 
+def locked_option(function: F) -> F:
+    return click.option("--locked", is_flag=True, help="Refuse prices that nobody has compared for long.")(
+        function
+    )
+
+
 def selection_options(function: F) -> F:
     """Which part of a pipeline is wanted: for the commands that take a whole one."""
     for option in (
@@ -86,7 +92,7 @@ def selection_options(function: F) -> F:
 
 def run_options(function: F) -> F:
     """What `run-chain` and `redo` have in common."""
-    function = plan_options(function)
+    function = plan_options(locked_option(function))
     for option in (
         click.option(
             "--env-file",

@@ -21,6 +21,7 @@ def command(pipeline: Path, address: str, **arguments: Any) -> int:
 
     Killed half-way, the same command goes on with the same take.
     """
-    from ai_content_pipeline.cli.execute import Wish, run_command
+    from ai_content_pipeline.cli.execute import run_command
+    from ai_content_pipeline.cli.wish import Wish
 
     return run_command(Wish.of("redo", pipeline, None, options.showing(arguments), redo=address, **arguments))

@@ -174,12 +174,20 @@ def changes(agreed: AgreedPlan, now: AgreedPlan) -> tuple[str, ...]:
         lines.append(f"{name} {_change(file, other, 'was edited')}")
     for name, model, card in _changed(agreed.models, now.models):
         lines.append(f"{name} {_change(model, card, 'has another card')}")
+    items = tuple(_item_changes(agreed, now))
+    follows = [line for line, paid in items if not paid]  # of a change above it, as a rule
+    lines += [line for line, paid in items if paid]
+    return tuple(lines or follows)
+
+
+def _item_changes(agreed: AgreedPlan, now: AgreedPlan) -> Iterator[tuple[str, bool]]:
+    """A line for each item that is not as it was, and whether a model makes it."""
     before = {item.address: item for item in agreed.items}
     after = {item.address: item for item in now.items}
     for address, item, made in _changed(before, after):
         what = _change(item, made, None if item is None or made is None else _dearer(item, made))
-        lines += [f"{address} {what}"] if what else []
-    return tuple(lines)
+        if what is not None:
+            yield f"{address} {what}", any(one is not None and one.model is not None for one in (item, made))
 
 
 def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> Iterator[tuple[str, T | None, T | None]]:
