@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +33,12 @@ Benchmark = Callable[[], list[Measure]]
 
 
 def run_fake(
-    folder: Path, text: str, script: Callable[[WireRequest], Act], *, draw: Callable[..., Path] | None = None
+    folder: Path,
+    text: str,
+    script: Callable[[WireRequest], Act],
+    *,
+    draw: Callable[..., Path] | None = None,
+    repeatable: bool = False,
 ) -> RunResult:
     """Run a pipeline in a fresh project at `folder`, with `script` deciding what its vendors do."""
     from ai_content_pipeline.engine.run import RunOptions, run
@@ -51,21 +54,8 @@ def run_fake(
     (folder / "pipeline.yaml").write_text(text, encoding="utf-8")
     expansion = expand(load_pipeline(folder / "pipeline.yaml", environ={}))
     options = RunOptions(folder, ("output",), "bench", lambda address: "")
-    factories = {"fal": lambda surroundings: FakeProvider(vendor, surroundings.scratch, name="fal")}
+    factories = {
+        "fal": lambda around: FakeProvider(vendor, around.scratch, name="fal", repeatable=repeatable)
+    }
     with open_workshop(Project(folder), {}, factories=factories) as workshop:
         return run(expansion, workshop, options, lambda event: None)
-
-
-def tiny_png(wire: WireRequest, path: Path) -> Path:
-    """The smallest real picture, another for every request, drawn without any library."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        body = kind + data
-        return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
-
-    colour = hashlib.sha256(repr(wire.payload).encode()).digest()
-    header = b"\0\0\0\4\0\0\0\1\x08\x02\0\0\0"
-    pixels = zlib.compress(b"\0" + colour[:12], 1)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
-    return path

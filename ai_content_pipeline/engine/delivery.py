@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import stat
 import sys
 import threading
@@ -29,6 +28,7 @@ from ai_content_pipeline.generation.store import Delivered, Store
 
 _TEMPORARY = re.compile(r"\.([0-9a-f]{16})-[0-9]+\.part")
 _BATCH = 64
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class Delivery:
     _notes: dict[str, None] = field(default_factory=dict)  # in order, each once
     _kept: set[str] = field(default_factory=set)
     _unsaved: list[Delivered] = field(default_factory=list)
+    _folders: dict[str, SafeFolder] = field(default_factory=dict)
+    _left: list[SafeFolder] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _reflinks: bool = sys.platform.startswith("linux")
@@ -93,13 +95,21 @@ class Delivery:
             OSError: it cannot be written.
         """
         part, _, wanted = relative.rpartition("/")
-        with self._below(part) as folder:
-            name, found = self._free(folder, part, wanted, sha256)
-            if found is None or found.sha256 != sha256:
-                found = _Found(self._copy(folder, source, name, sha256), sha256, ours=True)
+        folder = self._kept_open(part)
+        name, found = self._free(folder, part, wanted, sha256)
+        if found is None or found.sha256 != sha256:
+            found = _Found(self._copy(folder, source, name, sha256), sha256, ours=True)
         if found.ours:
             self._remember(Delivered(f"{part}/{name}", sha256, found.stat.st_size, found.stat.st_mtime_ns))
         return self.folder / part / name
+
+    def close(self) -> None:
+        """Give the folders back."""
+        with self._lock:
+            for folder in (*self._folders.values(), *self._left):
+                folder.close()
+            self._folders.clear()
+            self._left.clear()
 
     def flush(self) -> None:
         """Tell the journal what it has not heard yet."""
@@ -132,6 +142,16 @@ class Delivery:
 
     def _below(self, part: str, *, make: bool = True) -> SafeFolder:
         return SafeFolder(self.root, (*self.parts, part), make=make)
+
+    def _kept_open(self, part: str) -> SafeFolder:
+        """The folder of a step: opened once, and anew where something else stands in its place by now."""
+        with self._lock:
+            folder = self._folders.get(part)
+            if folder is None or not folder.in_place():
+                if folder is not None:
+                    self._left.append(folder)  # another thread may be in it; closed with the rest
+                folder = self._folders[part] = self._below(part)
+            return folder
 
     def _free(self, folder: SafeFolder, part: str, wanted: str, sha256: str) -> tuple[str, _Found | None]:
         """`wanted`, or a name beside it where a file of the user's stands there; and what is there now."""
@@ -180,7 +200,8 @@ class Delivery:
         try:
             with folder.create(temporary) as out, source.open("rb", 0) as data:
                 if not self._reflinked(data.fileno(), out.fileno()):
-                    shutil.copyfileobj(data, out, 1 << 20)
+                    while chunk := data.read(_CHUNK):
+                        out.write(chunk)
             now = time.time_ns()
             folder.stamp(temporary, now - now % 10**9 + self._fraction(sha256))
             made = folder.stat(temporary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from ai_content_pipeline.artifacts import Artifact, Pending
 from ai_content_pipeline.cost import ZERO, CostEstimate, from_micro
@@ -35,13 +36,14 @@ class Times:
 def made(unit: Unit, item: Item, made: Made, run: str | None, times: Times) -> ItemResult:
     """The result of an item whose file exists, or that the vendor left out."""
     state = ItemState.CACHED if made.cached else ItemState.DONE
-    result = replace(
-        _blank(item, state if item.given is None else ItemState.GIVEN),
+    return _blank(
+        item,
+        state if item.given is None else ItemState.GIVEN,
         seconds=times.seconds,
         started=times.started,
         artifact=made.artifacts[item.output] if item.output < len(made.artifacts) else None,
+        **({} if made.job is None else _of_job(unit, item, made.job, run)),
     )
-    return result if made.job is None else _with_job(result, unit, item, made.job, run)
 
 
 def failed(
@@ -55,33 +57,27 @@ def failed(
 ) -> ItemResult:
     """The hole that a failed unit leaves. `job` is its entry in the journal, if it got so far."""
     state = ItemState.IN_DOUBT if isinstance(error, OutcomeUnknown) else ItemState.FAILED
-    result = replace(
-        _blank(item, state),
-        seconds=times.seconds,
-        started=times.started,
-        error=ItemError(error.code, error.exit_code, error.message, error.hint, retry),
-    )
     if job is not None:
-        return _with_job(result, unit, item, job, run)
-    request = unit.work if isinstance(unit.work, JobRequest) else None
-    if request is None:
-        return result
-    return replace(
-        result,
-        model=request.model.name,
-        prompt=request.prompt,
-        params=request.params,
-        seed=request.seed,
-        estimate=unit.estimate if item.output == 0 else CostEstimate(),
-    )
+        known = _of_job(unit, item, job, run)
+    elif isinstance(unit.work, JobRequest):
+        known = {
+            "model": unit.work.model.name,
+            "prompt": unit.work.prompt,
+            "params": unit.work.params,
+            "seed": unit.work.seed,
+            "estimate": unit.estimate if item.output == 0 else CostEstimate(),
+        }
+    else:
+        known = {}
+    problem = ItemError(error.code, error.exit_code, error.message, error.hint, retry)
+    return _blank(item, state, seconds=times.seconds, started=times.started, error=problem, **known)
 
 
 def stopped(unit: Unit, item: Item, reason: str, job: Job | None, run: str | None) -> ItemResult:
     """An item that was not made, or whose job was left to run at its vendor."""
-    result = not_run(item, reason)
     if job is None or job.state not in (*OPEN, State.IN_DOUBT):
-        return result
-    return replace(_with_job(result, unit, item, job, run), notes=(reason,))
+        return not_run(item, reason)
+    return _blank(item, ItemState.NOT_RUN, **_of_job(unit, item, job, run) | {"notes": (reason,)})
 
 
 def spoilt(result: ItemResult, error: AicpError, retry: str | None) -> ItemResult:
@@ -92,11 +88,11 @@ def spoilt(result: ItemResult, error: AicpError, retry: str | None) -> ItemResul
 
 def skipped(item: Item, blocker: str) -> ItemResult:
     error = ItemError("skipped", 1, f"{blocker} has no result, and this needs it")
-    return replace(_blank(item, ItemState.SKIPPED), error=error)
+    return _blank(item, ItemState.SKIPPED, error=error)
 
 
 def not_run(item: Item, reason: str) -> ItemResult:
-    return replace(_blank(item, ItemState.NOT_RUN), notes=(reason,))
+    return _blank(item, ItemState.NOT_RUN, notes=(reason,))
 
 
 def charge(job: Job) -> Decimal | None:
@@ -123,27 +119,29 @@ def disk(error: OSError) -> AicpError:
     )
 
 
-def _blank(item: Item, state: ItemState) -> ItemResult:
-    return ItemResult(item.step, item.index, item.label, item.makes.kind, state, inputs=input_names(item))
-
-
-def _with_job(result: ItemResult, unit: Unit, item: Item, job: Job, run: str | None) -> ItemResult:
-    """`result` with what the journal knows. Money stands on the first item of a job, and only in the run
-    that spent it (or a resume of it): `run`, or None where it is shown elsewhere."""
-    first = item.output == 0
-    return replace(
-        result,
-        model=str(job.description["model"]),
-        prompt=job.description["prompt"],  # type: ignore[arg-type]  # as `orders` wrote it
-        params=job.description["params"] or None,  # type: ignore[arg-type]
-        seed=job.description["seed"],  # type: ignore[arg-type]
-        take=job.take,
-        source_urls=job.urls[item.output : item.output + 1],
-        estimate=unit.estimate if first else CostEstimate(),
-        cost=charge(job) if first and job.run == run else ZERO,
-        reported=job.cost is not None,
-        notes=job.notes,
+def _blank(item: Item, state: ItemState, **known: Any) -> ItemResult:
+    """The result of `item`; `known` are fields of `ItemResult` that say more than their defaults."""
+    return ItemResult(
+        item.step, item.index, item.label, item.makes.kind, state, inputs=input_names(item), **known
     )
+
+
+def _of_job(unit: Unit, item: Item, job: Job, run: str | None) -> dict[str, Any]:
+    """What the journal knows, as fields of the result. Money stands on the first item of a job, and only in
+    the run that spent it (or a resume of it): `run`, or None where it is shown elsewhere."""
+    first = item.output == 0
+    return {
+        "model": str(job.description["model"]),
+        "prompt": job.description["prompt"],
+        "params": job.description["params"] or None,
+        "seed": job.description["seed"],
+        "take": job.take,
+        "source_urls": job.urls[item.output : item.output + 1],
+        "estimate": unit.estimate if first else CostEstimate(),
+        "cost": charge(job) if first and job.run == run else ZERO,
+        "reported": job.cost is not None,
+        "notes": job.notes,
+    }
 
 
 def input_names(item: Item) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from typing import Protocol
 from ai_content_pipeline.artifacts import Artifact
 from ai_content_pipeline.cost import from_micro, to_micro
 from ai_content_pipeline.engine import events, item_results, signals
-from ai_content_pipeline.engine.collect import orphaned
+from ai_content_pipeline.engine.collect import left_running, orphaned
 from ai_content_pipeline.engine.delivery import Delivery
 from ai_content_pipeline.engine.flow import COLLECT_SECONDS, Emit, Flow
 from ai_content_pipeline.engine.graph import Graph, build, check_redo
@@ -121,7 +122,7 @@ class _Running:
         self._stage_own_files()
         run, resumed = self._begin(delivery)
         flow = Flow(self.graph, self.workshop, self.emit, self._wanted())
-        with signals.heard(flow.interrupt):
+        with closing(delivery), signals.heard(flow.interrupt):
             self.emit(self._outline(run, resumed=resumed))
             used = self._flow(flow, run, delivery, started)
             delivery.flush()
@@ -249,6 +250,8 @@ class _Running:
         )
         code = exit_code(steps, interrupted=flow.interrupted)
         left = [f"{job.address}: {error.message}" for job, error in flow.uncollected if job.key not in used]
+        if flow.interrupted:
+            left += left_running(self.workshop)
         return RunResult(
             run_id=run.id,
             pipeline=self.expansion.pipeline.top.name,

@@ -46,8 +46,21 @@ class SafeFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
+            self._descriptor = -1
+
+    def in_place(self) -> bool:
+        """Whether its path still leads to the folder that was opened."""
+        if self._descriptor is None:
+            return False  # nothing is kept open, so all is checked again
+        try:
+            return os.path.samestat(os.lstat(self._path), os.fstat(self._descriptor))
+        except OSError:
+            return False
 
     def names(self) -> list[str]:
         return os.listdir(self._path if self._descriptor is None else self._descriptor)  # noqa: PTH208  by descriptor
@@ -71,7 +84,7 @@ class SafeFolder:
 
     def create(self, name: str) -> BinaryIO:
         """A new file; FileExistsError if there is one."""
-        return os.fdopen(os.open(self._name(name), _NEW, 0o644, dir_fd=self._descriptor), "wb")
+        return os.fdopen(os.open(self._name(name), _NEW, 0o644, dir_fd=self._descriptor), "wb", 1 << 16)
 
     def stamp(self, name: str, nanoseconds: int) -> None:
         """Say that a file was last changed at that time."""

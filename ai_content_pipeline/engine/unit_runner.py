@@ -99,7 +99,7 @@ class UnitRunner:
         inputs = self._gather(unit.work, results)
         if isinstance(unit.work, LocalWork):
             return self._work_here(unit, with_inputs(unit.work, inputs))
-        return self._generate(attempt, replace(unit.work, inputs=inputs))
+        return self._generate(attempt, replace(unit.work, inputs=inputs) if inputs else unit.work)
 
     def _gather(
         self, work: JobRequest | LocalWork, results: Mapping[str, ItemResult]

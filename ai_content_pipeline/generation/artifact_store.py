@@ -17,26 +17,32 @@ class ArtifactStore:
     """Files of one project. `root` is its `.aicp` folder."""
 
     def __init__(self, root: Path) -> None:
-        self._artifacts = root / "artifacts"
+        self._artifacts = str(root / "artifacts")
         self._quarantine = root / "quarantine"
         self.scratch = root / "tmp"
+        self._synced: set[str] = set()  # by this process
 
     def put(self, path: Path, info: MediaInfo) -> Artifact:
         """Move the finished file `path` (on the same file system) into the store."""
-        artifact = Artifact(hash_file(path), path.stat().st_size, info)
-        target = self.path(artifact)
+        artifact = Artifact(*_measured(path), info)
         if self.intact(artifact):
             path.unlink()
         else:
             _sync(path)
             _stamp(path, artifact.sha256)
-            _move(path, target)
-        _sync(target.parent)  # also where a neighbour has just put it there, and may not have come so far
+            _move(path, self._path(artifact.sha256, artifact.suffix))
+        self._sync_folder(artifact)
         return artifact
+
+    def _sync_folder(self, artifact: Artifact) -> None:
+        """Make its name durable: a neighbour that has just put it there may not have come so far."""
+        if artifact.sha256 not in self._synced:
+            _sync(self.path(artifact).parent)
+            self._synced.add(artifact.sha256)
 
     def add(self, path: Path, info: MediaInfo) -> Artifact:
         """Copy a file of the user's into the store."""
-        known = Artifact(hash_file(path), path.stat().st_size, info)
+        known = Artifact(*_measured(path), info)
         if self.intact(known):
             return known
         with self.workspace() as folder:
@@ -45,7 +51,7 @@ class ArtifactStore:
             return self.put(copy, info)
 
     def path(self, artifact: Artifact) -> Path:
-        return self._path(artifact.sha256, artifact.suffix)
+        return Path(self._path(artifact.sha256, artifact.suffix))
 
     def locate(self, sha256: str) -> Path:
         """The stored file with that content.
@@ -54,7 +60,7 @@ class ArtifactStore:
             FileNotFoundError: there is none.
         """
         for suffix in SUFFIXES.values():
-            if (path := self._path(sha256, suffix)).exists():
+            if (path := Path(self._path(sha256, suffix))).exists():
                 return path
         raise FileNotFoundError(sha256)
 
@@ -64,9 +70,9 @@ class ArtifactStore:
         A file that kept the time stamp it got when it was stored was not written to since; any other
         is hashed.
         """
-        path = self.path(artifact)
+        path = self._path(artifact.sha256, artifact.suffix)
         try:
-            stat = path.stat()
+            stat = os.stat(path)  # noqa: PTH116  see `_path`
             if stat.st_size != artifact.size:
                 return False
             if stat.st_mtime_ns == _stamp_of(artifact.sha256):
@@ -82,7 +88,7 @@ class ArtifactStore:
         """Keep a paid file that could not be used, under a name of our own."""
         target = self._quarantine / f"{name}-{hash_file(path)[:12]}"
         _sync(path)
-        _move(path, target)
+        _move(path, str(target))
         _sync(target.parent)
         return target
 
@@ -91,16 +97,23 @@ class ArtifactStore:
         self.scratch.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(dir=self.scratch, prefix="work-", ignore_cleanup_errors=True)
 
-    def _path(self, sha256: str, suffix: str) -> Path:
-        return self._artifacts / sha256[:2] / f"{sha256}{suffix}"
+    def _path(self, sha256: str, suffix: str) -> str:
+        """As text: this is asked several times an item, and a `Path` costs ten times as much."""
+        return f"{self._artifacts}{os.sep}{sha256[:2]}{os.sep}{sha256}{suffix}"
 
 
-def hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
+def hash_file(path: Path | str) -> str:
+    return _measured(path)[0]
+
+
+def _measured(path: Path | str) -> tuple[str, int]:
+    """The sha256 of a file, and its size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    with open(path, "rb", 0) as file:  # noqa: PTH123  see `ArtifactStore._path`
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-    return digest.hexdigest()
+            size += len(chunk)
+    return digest.hexdigest(), size
 
 
 def _stamp_of(sha256: str) -> int:
@@ -108,16 +121,16 @@ def _stamp_of(sha256: str) -> int:
     return (1_000_000_000 + int(sha256[:6], 16)) * 1_000_000_000
 
 
-def _stamp(path: Path, sha256: str) -> None:
+def _stamp(path: Path | str, sha256: str) -> None:
     os.utime(path, ns=(_stamp_of(sha256), _stamp_of(sha256)))
 
 
-def _move(path: Path, target: Path) -> None:
+def _move(path: Path, target: str) -> None:
     """Rename `path` to `target`, making the folder (durably) if it is the first there."""
     try:
-        path.replace(target)
+        os.replace(path, target)  # noqa: PTH105  see `ArtifactStore._path`
     except FileNotFoundError:
-        _make_folder(target.parent)
+        _make_folder(Path(target).parent)
         path.replace(target)
 
 
@@ -129,9 +142,9 @@ def _make_folder(folder: Path) -> None:
     _sync(folder.parent)
 
 
-def _sync(path: Path) -> None:
+def _sync(path: Path | str) -> None:
     """Flush a file or folder to the disk (folders cannot be opened on Windows, and need it less)."""
-    if os.name == "nt" and path.is_dir():
+    if os.name == "nt" and Path(path).is_dir():
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

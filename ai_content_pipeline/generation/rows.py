@@ -35,7 +35,11 @@ def moment(micro: int | None) -> datetime | None:
 _loads = lru_cache(maxsize=256)(json.loads)
 
 #: JSON in ASCII: what vendors send may hold half of a surrogate pair, which SQLite would refuse.
-dump = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def dump(value: Any) -> str:
+    return _encode(value) if value else "{}" if isinstance(value, dict) else "[]"
 
 
 def text(value: str) -> str:

@@ -18,8 +18,8 @@ Operation = Callable[[sqlite3.Connection], Any]
 
 _BUSY_SECONDS = 60.0
 _BATCH = 256
-#: Seconds that a commit waits for as many writes as the last one had: a commit costs more than that, and
-#: every write that joins it saves one.
+#: Seconds that a commit waits for others to join it, where the last one had company: it takes longer than
+#: that itself, and every write that joins saves one.
 _GATHER = 0.001
 
 #: The first releases in which a checkpoint can no longer lose a concurrent commit ("WAL-reset bug",
@@ -149,26 +149,23 @@ class Writer:
         """The writes of one commit, at least one; empty once the writer is closed. Looks are answered on
         the way."""
         batch: list[_Waiting] = []
-        deadline = 0.0
         while len(batch) < _BATCH:
-            item = self._next(None if not batch else deadline if len(batch) < self._usual else 0.0)
+            item = self._next(wait=not batch)
             if item is None:
                 break
             if item.looks:
                 self._answer_look(connection, item)
                 continue
+            if not batch and self._usual > 1:
+                time.sleep(_GATHER)
             batch.append(item)
-            deadline = deadline or time.monotonic() + _GATHER
         self._usual = len(batch)
         return batch
 
-    def _next(self, deadline: float | None) -> _Waiting | None:
-        """What waits next, by `deadline` (None: whenever); None when nothing came, or it is closed."""
+    def _next(self, *, wait: bool) -> _Waiting | None:
+        """What waits next; None when nothing does, or the writer is closed."""
         try:
-            if deadline is None:
-                return self._queue.get()
-            wait = deadline - time.monotonic() if deadline else 0.0
-            item = self._queue.get(timeout=wait) if wait > 0 else self._queue.get_nowait()
+            item = self._queue.get(block=wait)
         except queue.Empty:
             return None
         if item is None:

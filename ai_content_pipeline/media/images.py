@@ -78,10 +78,15 @@ def open_image(
 def probe_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
     """Type and displayed size, from the header alone. Raises BadMedia as `open_image` does."""
     with _opened(path, max_pixels) as stored:
-        width, height = stored.image.size
-        if stored.on_its_side:
-            width, height = height, width
-        return MediaInfo(Kind.IMAGE, stored.media_type, width, height)
+        return stored.info
+
+
+def verify_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+    """The same, after every pixel was decoded. Raises BadMedia as `open_image` does."""
+    with _opened(path, max_pixels) as stored:
+        stored.image.load()
+        to_srgb(stored.image)
+        return stored.info
 
 
 def save_png(image: Image.Image, path: Path) -> None:
@@ -103,6 +108,13 @@ class _Stored:
     @property
     def on_its_side(self) -> bool:
         return self.orientation >= _ON_ITS_SIDE
+
+    @property
+    def info(self) -> MediaInfo:
+        width, height = self.image.size
+        if self.on_its_side:
+            width, height = height, width
+        return MediaInfo(Kind.IMAGE, self.media_type, width, height)
 
 
 @contextmanager

@@ -26,10 +26,9 @@ def verify(path: Path) -> MediaInfo:
         from ai_content_pipeline.media.video import verify_video
 
         return verify_video(path)
-    from ai_content_pipeline.media.images import open_image, probe_image
+    from ai_content_pipeline.media.images import verify_image
 
-    open_image(path)
-    return probe_image(path)
+    return verify_image(path)
 
 
 def _holds_video(path: Path) -> bool:
