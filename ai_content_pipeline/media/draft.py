@@ -15,11 +15,20 @@ from ai_content_pipeline.media.animatic import MAX_PIXELS, Clip, check_size, dra
 from ai_content_pipeline.media.captions import TITLE_SAFE, clean, make_caption
 from ai_content_pipeline.media.panels import Board, read_board, titled
 from ai_content_pipeline.media.storyboard.people import Person, cast
-from ai_content_pipeline.media.storyboard.picture import paint
-from ai_content_pipeline.media.storyboard.scene import read_scene
+from ai_content_pipeline.media.storyboard.picture import paint, repaint
+from ai_content_pipeline.media.storyboard.scene import read_edit, read_scene
 from ai_content_pipeline.media.tiles import Grid, tile_boxes
 
-__all__ = ["MAX_PIXELS", "Clip", "Drawing", "draw_clip", "draw_still", "draw_text_clip", "panel_prompts"]
+__all__ = [
+    "MAX_PIXELS",
+    "Clip",
+    "Drawing",
+    "draw_clip",
+    "draw_edit",
+    "draw_still",
+    "draw_text_clip",
+    "panel_prompts",
+]
 
 _PRINTS = 4
 _PAPER = (250, 248, 242)
@@ -57,6 +66,25 @@ def draw_still(
     if board is None:
         return artist.panel((width, height), prompt)
     return artist.sheet((width, height), board)
+
+
+def draw_edit(
+    image: Image.Image,
+    prompt: str,
+    *,
+    width: int,
+    height: int,
+    seed: int,
+    caption: bool = True,
+    references: Sequence[Image.Image] = (),
+) -> Drawing:
+    """A picture changed as far as a draft can: hour, weather and mood are the prompt's, the rest is its own.
+
+    `width` x `height` pixels, cropped around the middle; the prompt is the caption. Raises ValueError
+    above MAX_PIXELS.
+    """
+    check_size(width, height)
+    return _Artist(seed, caption, references).edit(fitted(image, width, height), prompt)
 
 
 def panel_prompts(prompt: str) -> tuple[Grid, list[str]] | None:
@@ -115,10 +143,18 @@ class _Artist:
         rng = seeded(self.seed, label, text, shared)
         scene = read_scene(text, shared, rng)
         image = paint(scene, size, rng, self.people, self.references)
+        return self._finished(image, text, label)
+
+    def edit(self, image: Image.Image, text: str) -> Drawing:
+        rng = seeded(self.seed, "edit", text)
+        changed = repaint(image, read_edit(text), rng, self.people, self.references)
+        return self._finished(changed, text, cover=True)
+
+    def _finished(self, image: Image.Image, text: str, label: str = "", *, cover: bool = False) -> Drawing:
         _inset(image, self.references)
         if not self.caption:
             return Drawing(image, ())
-        caption = make_caption(size, text, label=label)
+        caption = make_caption(image.size, text, label=label, cover=cover)
         if caption.strip is None:
             return Drawing(image, (), (caption.note,) if caption.note else ())
         caption.draw_on(image)

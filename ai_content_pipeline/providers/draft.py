@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict
 
-from ai_content_pipeline.artifacts import Artifact, Frame, Kind, Role
-from ai_content_pipeline.catalog import DRAFT, expected
-from ai_content_pipeline.errors import BadMedia
+from ai_content_pipeline.artifacts import SUFFIXES, Artifact, Frame, Kind, Role
+from ai_content_pipeline.errors import BadMedia, Interrupted
 from ai_content_pipeline.jobs import (
     Billed,
     CancelAnswer,
@@ -22,9 +21,7 @@ from ai_content_pipeline.jobs import (
     Handle,
     JobRequest,
     JobStatus,
-    Json,
     Output,
-    Params,
     Reason,
     Sightings,
     Succeeded,
@@ -32,16 +29,13 @@ from ai_content_pipeline.jobs import (
     Upload,
     WireRequest,
 )
+from ai_content_pipeline.providers.draft_job import SCHEME, DraftJob, wire_of
 from ai_content_pipeline.providers.protocol import Surroundings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ai_content_pipeline.media.tiles import Grid
-
-_FPS = 24
-_LONGEST_CLIP = 1280  # px
-_SCHEME = "artifact:"
+_VIDEOS = frozenset(suffix for media_type, suffix in SUFFIXES.items() if media_type.startswith("video/"))
 
 
 class _How(TypedDict):
@@ -57,7 +51,7 @@ class _How(TypedDict):
 
 
 class DraftProvider:
-    """Draws storyboard frames and animatics."""
+    """Draws storyboard frames and animatics, and enlarges what is there."""
 
     name = "draft"
     repeatable = True
@@ -65,41 +59,32 @@ class DraftProvider:
     def __init__(self, surroundings: Surroundings) -> None:
         self._scratch = surroundings.scratch
         self._locate = surroundings.locate
+        self._detached = surroundings.detached
 
     def upload(self, artifact: Artifact, path: Path) -> Upload:
-        return Upload(f"{_SCHEME}{artifact.sha256}")
+        return Upload(f"{SCHEME}{artifact.sha256}")
 
     def wire(
         self, request: JobRequest, uploads: Mapping[Role, tuple[Upload, ...]], seed: int | None
     ) -> WireRequest:
-        shape = expected(DRAFT, request.model.task, request.params, request.inputs)
-        return WireRequest(
-            request.model.endpoint,
-            {
-                "prompt": request.prompt or "",
-                "seed": seed or 0,
-                "outputs": request.outputs,
-                "width": shape.width or 1024,
-                "height": shape.height or 1024,
-                "seconds": shape.seconds or 5.0,
-                "files": {role.value: [upload.url for upload in files] for role, files in uploads.items()},
-                "params": dict(request.params),
-            },
-        )
+        return wire_of(request, uploads, seed)
 
     def submit(self, wire: WireRequest, key: str) -> Handle:
         return Handle(key, {"endpoint": wire.endpoint, "payload": dict(wire.payload)})
 
     def poll(self, handle: Handle) -> JobStatus:
-        """Draws, in the calling thread; the answer is always final."""
-        payload = cast(dict[str, Json], handle.data["payload"])
-        task = Task(cast(str, handle.data["endpoint"]))
+        """Draws, in the calling thread; the answer is always final.
+
+        Raises:
+            Interrupted: nobody waits any more; asked again, it is drawn from the beginning.
+        """
+        job = DraftJob.read(handle)
         self._scratch.mkdir(parents=True, exist_ok=True)
         notes: list[str] = []
         try:
             outputs = tuple(
-                self._draw(task, payload, f"draft-{handle.request_id[:24]}-{index}", index, notes)
-                for index in range(cast(int, payload["outputs"]))
+                self._draw(job, f"draft-{handle.request_id[:24]}-{index}", index, notes)
+                for index in range(job.outputs)
             )
         except (BadMedia, ValueError) as error:
             return Failed(Reason.INVALID, str(error), Billed.NO)
@@ -114,120 +99,93 @@ class DraftProvider:
     def close(self) -> None:
         """There is nothing to give back."""
 
-    def _draw(
-        self, task: Task, payload: Mapping[str, Json], name: str, index: int, notes: list[str]
-    ) -> Output:
-        if task.makes is Kind.IMAGE:
-            return self._still(payload, self._scratch / f"{name}.png", index, notes)
-        return self._clip(payload, self._scratch / f"{name}.mp4", index, notes)
+    def _draw(self, job: DraftJob, name: str, index: int, notes: list[str]) -> Output:
+        self._heed()
+        if job.task is Task.UPSCALE:
+            return self._larger(job, name)
+        if job.task.makes is Kind.IMAGE:
+            return self._still(job, self._scratch / f"{name}.png", index, notes)
+        return self._clip(job, self._scratch / f"{name}.mp4", index, notes)
 
-    def _still(self, payload: Mapping[str, Json], path: Path, index: int, notes: list[str]) -> Output:
+    def _still(self, job: DraftJob, path: Path, index: int, notes: list[str]) -> Output:
         from ai_content_pipeline.media import draft, images
 
-        width, height = _size(payload)
-        drawing = draft.draw_still(
-            _text(payload),
-            width=width,
-            height=height,
-            seed=_seed(payload) + index,
-            grid=_grid(payload),
-            references=self._pictures(payload, Role.INPUT) + self._pictures(payload, Role.REFERENCE),
-        )
+        (width, height), seed = job.size, job.seed + index
+        inputs, references = self._pictures(job, Role.INPUT), self._pictures(job, Role.REFERENCE)
+        if job.task is Task.IMAGE_TO_IMAGE and inputs:
+            others = inputs[1:] + references
+            drawing = draft.draw_edit(
+                inputs[0], job.prompt, width=width, height=height, seed=seed, references=others
+            )
+        else:
+            shown = inputs + references
+            drawing = draft.draw_still(
+                job.prompt, width=width, height=height, seed=seed, grid=job.grid, references=shown
+            )
         notes.extend(drawing.notes)
         images.save_png(drawing.image, path)
         return Output(path=path, still=drawing.image)
 
-    def _clip(self, payload: Mapping[str, Json], path: Path, index: int, notes: list[str]) -> Output:
+    def _larger(self, job: DraftJob, name: str) -> Output:
+        """The input itself with more pixels, of the kind it is."""
+        from ai_content_pipeline.media import images, upscale
+
+        source = self._locate(job.files[Role.INPUT][0])
+        if not _is_video(source):
+            path = self._scratch / f"{name}.png"
+            image = upscale.upscale_image(images.open_image(source), job.size)
+            images.save_png(image, path)
+            return Output(path=path, still=image)
+        path, first = self._scratch / f"{name}.mp4", list["Image"]()
+        upscale.upscale_video(source, path, job.size, watch=lambda frames: self._watched(frames, first))
+        return Output(path=path, still=first[0])
+
+    def _clip(self, job: DraftJob, path: Path, index: int, notes: list[str]) -> Output:
         from ai_content_pipeline.media import draft, video
 
-        width, height = _preview(*_size(payload))
-        params = _params(payload)
-        fps = _number(params.get("fps"), _FPS)
-        seconds = float(cast(float, payload["seconds"]))
-        seed = _seed(payload) + index
-        start, end = self._pictures(payload, Role.START), self._pictures(payload, Role.END)
-        pictures = start or self._pictures(payload, Role.INPUT) or end
+        width, height = job.preview
+        start, end = self._pictures(job, Role.START), self._pictures(job, Role.END)
+        pictures = start or self._pictures(job, Role.INPUT) or end
         how: _How = {
-            "seconds": seconds,
-            "fps": fps,
+            "seconds": job.seconds,
+            "fps": job.fps,
             "width": width,
             "height": height,
-            "seed": seed,
+            "seed": job.seed + index,
             "end": end[0] if end and start else None,
-            "caption": bool(params.get("caption", False)),
+            "caption": bool(job.params.get("caption", False)),
         }
-        motion = _motion(payload)
         clip = (
-            draft.draw_clip(pictures[0], motion, **how) if pictures else draft.draw_text_clip(motion, **how)
+            draft.draw_clip(pictures[0], job.motion, **how)
+            if pictures
+            else draft.draw_text_clip(job.motion, **how)
         )
         notes.extend(clip.notes)
         first: list[Image] = []
-        video.encode_video(_watched(clip, first), path, fps=Fraction(fps))
+        video.encode_video(self._watched(clip, first), path, fps=Fraction(job.fps))
         return Output(path=path, still=first[0])
 
-    def _pictures(self, payload: Mapping[str, Json], role: Role) -> list[Image]:
+    def _watched(self, frames: Iterable[Image], first: list[Image]) -> Iterator[Image]:
+        """The frames as they pass, the first of them kept, until nobody waits for them any more."""
+        for frame in frames:
+            self._heed()
+            if not first:
+                first.append(frame)
+            yield frame
+
+    def _heed(self) -> None:
+        if self._detached.is_set():
+            raise Interrupted("stopped while it was drawn")
+
+    def _pictures(self, job: DraftJob, role: Role) -> list[Image]:
         from ai_content_pipeline.media import images, video
 
-        files = cast(dict[str, list[str]], payload["files"]).get(role.value, [])
-        found = []
-        for url in files:
-            path = self._locate(url.removeprefix(_SCHEME))
-            video_file = path.suffix in (".mp4", ".webm", ".mov")
-            found.append(video.frame(path, Frame.FIRST) if video_file else images.open_image(path))
-        return found
+        return [
+            video.frame(path, Frame.FIRST) if _is_video(path) else images.open_image(path)
+            for path in map(self._locate, job.files.get(role, ()))
+        ]
 
 
-def _preview(width: int, height: int) -> tuple[int, int]:
-    """The clip's size, reduced to a preview's: a draft is made to be seen soon."""
-    scale = min(1.0, _LONGEST_CLIP / max(width, height))
-    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
-
-
-def _watched(frames: Iterable[Image], first: list[Image]) -> Iterator[Image]:
-    """The frames as they pass, the first of them kept."""
-    for frame in frames:
-        if not first:
-            first.append(frame)
-        yield frame
-
-
-def _params(payload: Mapping[str, Json]) -> Params:
-    return cast(dict[str, Json], payload["params"])
-
-
-def _text(payload: Mapping[str, Json]) -> str:
-    return cast(str, payload["prompt"])
-
-
-def _seed(payload: Mapping[str, Json]) -> int:
-    return cast(int, payload["seed"])
-
-
-def _size(payload: Mapping[str, Json]) -> tuple[int, int]:
-    return cast(int, payload["width"]), cast(int, payload["height"])
-
-
-def _motion(payload: Mapping[str, Json]) -> str:
-    """The prompt, and the camera motion asked for by name."""
-    motion = _params(payload).get("motion")
-    return f"{motion}. {_text(payload)}" if isinstance(motion, str) else _text(payload)
-
-
-def _grid(payload: Mapping[str, Json]) -> Grid | None:
-    grid = _params(payload).get("grid")
-    if not isinstance(grid, str):
-        return None
-    from ai_content_pipeline.media.tiles import parse_grid
-
-    try:
-        return parse_grid(grid)
-    except ValueError as error:
-        raise BadMedia(str(error)) from error
-
-
-def _number(value: Json, default: int) -> int:
-    return (
-        int(value)
-        if isinstance(value, int | float | str) and str(value).isdigit() and int(value)
-        else default
-    )
+def _is_video(path: Path) -> bool:
+    """Of a stored file, whose suffix is by its content."""
+    return path.suffix in _VIDEOS

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -74,3 +75,4 @@ class Surroundings:
     environ: Mapping[str, str]
     scratch: Path  # a folder for files on their way; exists when a provider is used
     locate: Callable[[str], Path]  # the stored file of a sha256
+    detached: threading.Event = field(default_factory=threading.Event)  # set: whoever asked left

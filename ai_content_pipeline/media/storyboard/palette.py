@@ -86,15 +86,16 @@ def snowed_on(palette: Palette) -> Palette:
 def grade(image: Image.Image, name: str, references: Sequence[Image.Image] = ()) -> Image.Image:
     """Tint a finished picture by its mood, and towards the colours of its reference pictures."""
     if name == "noir":
-        image = _tint(image.convert("L").convert("RGB"), (120, 128, 140), 0.12)
+        image = tint(image.convert("L").convert("RGB"), (120, 128, 140), 0.12)
     elif name:
-        image = _tint(image, _GRADES[name], 0.2 if name == "neon" else 0.1)
+        image = tint(image, _GRADES[name], 0.2 if name == "neon" else 0.1)
     for reference in references:
-        image = _tint(image, _average(reference), 0.26 / len(references))
+        image = tint(image, _average(reference), 0.26 / len(references))
     return image
 
 
-def _tint(image: Image.Image, color: Color, strength: float) -> Image.Image:
+def tint(image: Image.Image, color: Color, strength: float) -> Image.Image:
+    """The picture behind a pane of that colour."""
     return Image.blend(image, Image.new("RGB", image.size, color), strength)
 
 

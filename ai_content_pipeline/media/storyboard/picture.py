@@ -1,15 +1,15 @@
-"""Puts a frame together: place, weather, light, mood."""
+"""Puts a frame together: place, weather, light, mood; or changes them in a picture that is there."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ai_content_pipeline.media.storyboard import indoors, nature, town
-from ai_content_pipeline.media.storyboard.canvas import WHITE, Canvas, mix
-from ai_content_pipeline.media.storyboard.palette import grade, palette_for, snowed_on
+from ai_content_pipeline.media.storyboard.canvas import WHITE, Canvas, Color, mix
+from ai_content_pipeline.media.storyboard.palette import grade, palette_for, snowed_on, tint
 from ai_content_pipeline.media.storyboard.people import Person
 from ai_content_pipeline.media.storyboard.scene import Scene
 from ai_content_pipeline.media.storyboard.stage import Stage
@@ -28,6 +28,15 @@ _PLACES: dict[str, Callable[[Stage], None]] = {
     "park": nature.park,
     "hills": nature.hills,
 }
+
+#: The light of an hour, as it falls on what was painted by day.
+_LIGHTS: dict[str, Color] = {
+    "night": (74, 88, 150),
+    "golden": (255, 204, 148),
+    "dawn": (236, 216, 226),
+    "day": WHITE,
+}
+_VERSION_TINT = 0.07  # how far two versions of one edit differ
 
 
 def paint(
@@ -51,6 +60,25 @@ def paint(
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return grade(image, scene.grade, references)
+
+
+def repaint(
+    image: Image.Image,
+    scene: Scene,
+    rng: random.Random,
+    people: tuple[Person, Person],
+    references: Sequence[Image.Image] = (),
+) -> Image.Image:
+    """An RGB picture in the scene's hour, weather and mood; `rng` gives each version a tint of its own."""
+    light = Image.new("RGB", image.size, _LIGHTS[scene.time or "day"])
+    changed = ImageChops.multiply(image, light)
+    if scene.weather:
+        canvas = Canvas(*image.size)
+        canvas.image.paste(changed.resize(canvas.image.size, Image.Resampling.BICUBIC))
+        _weather(Stage(canvas, scene, palette_for(scene.time or "day", rng), rng, people))
+        changed = canvas.finished()
+    version = (rng.randrange(256), rng.randrange(256), rng.randrange(256))
+    return grade(tint(changed, version, _VERSION_TINT), scene.grade, references)
 
 
 def _weather(stage: Stage) -> None:

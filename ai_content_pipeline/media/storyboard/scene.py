@@ -120,6 +120,12 @@ def read_scene(text: str, shared: str, rng: random.Random) -> Scene:
     )
 
 
+def read_edit(text: str) -> Scene:
+    """What a prompt says of the hour, the weather and the mood of a picture that is there already."""
+    time, weather, mood = (_found(table, text[:_READ]) for table in (_TIMES, _WEATHERS, _GRADES))
+    return Scene("", time, weather, mood, 0, "", "", "")
+
+
 def _found(table: Mapping[str, str], text: str) -> str:
     """The entry with the most hits; among equals the first of the table; "" without any."""
     hits = {key: len(_pattern(words).findall(text)) for key, words in table.items()}
