@@ -62,12 +62,13 @@ def check(agreed: AgreedPlan, plan: Plan, expansion: Expansion, wish: Wish) -> N
         PlanChanged: with everything that is different.
     """
     from ai_content_pipeline.engine import plan_file
+    from ai_content_pipeline.engine.plan_changes import changes
 
     now = plan_file.agree(plan, expansion, agreed.pipeline, _words(wish))
-    changes = plan_file.changes(agreed, now)
-    if changes:
+    found = changes(agreed, now)
+    if found:
         again = "nothing was spent; look at it anew: aicp plan PIPELINE.yaml -o PLAN.json"
-        raise PlanChanged(changes, hint=again)
+        raise PlanChanged(found, hint=again)
 
 
 def _words(wish: Wish) -> tuple[str, ...]:

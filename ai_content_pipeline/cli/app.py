@@ -16,6 +16,7 @@ from ai_content_pipeline import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "run-chain": ("run_chain", "Run a pipeline; the same command again goes on where it stopped."),
     "plan": ("plan", "Show what a run would do, item by item, and what it would cost."),
+    "graph": ("graph", "Print the chain of steps as a Mermaid diagram."),
     "redo": ("redo", "Make one item anew, and what depends on it."),
     "status": ("status", "Show what runs at vendors, what is in doubt and what failed."),
     "fetch": ("fetch", "Collect results from vendors; submit and pay nothing."),
