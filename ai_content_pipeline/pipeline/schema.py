@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from ai_content_pipeline import catalog
 from ai_content_pipeline.catalog import keys as all_keys
+from ai_content_pipeline.pipeline.blocks import OWN_KEYS, TOP_KEYS
 from ai_content_pipeline.pipeline.top import Top
 from ai_content_pipeline.steps.fields import ModelFields
 from ai_content_pipeline.steps.protocol import Step
@@ -29,13 +30,16 @@ _ENV = {
 def json_schema() -> dict[str, Any]:
     """A draft 2020-12 schema with one branch a step type."""
     definitions: dict[str, Any] = {}
-    branches = [_step(name, definitions) for name in STEP_TYPES]
+    required = {name: _step(name, definitions) for name in STEP_TYPES}
     top = TypeAdapter(Top).json_schema(ref_template="#/$defs/{model}")
     definitions |= top.pop("$defs", {})
     top["properties"]["env"] = _ENV
     top["properties"]["max_cost"] = {"type": "number", "minimum": 0}
-    top["properties"]["steps"] = {"type": "array", "minItems": 1, "items": _one_of(branches)}
+    steps = _by_type({name: {"$ref": f"#/$defs/{name}"} for name in STEP_TYPES})
+    steps |= {"required": ["type"], "properties": {"type": {"enum": list(STEP_TYPES)}}}
+    top["properties"]["steps"] = {"type": "array", "minItems": 1, "items": steps}
     top["required"] = ["steps"]
+    _layers(top, definitions, required)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "aicp pipeline",
@@ -44,7 +48,8 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _step(name: str, definitions: dict[str, Any]) -> dict[str, str]:
+def _step(name: str, definitions: dict[str, Any]) -> list[str]:
+    """Define a step type; the keys that its steps must have, if not their own then by ``defaults:``."""
     step = step_type(name)
     schema = TypeAdapter(step).json_schema(ref_template="#/$defs/{model}")
     shared = schema.pop("$defs", {})
@@ -61,9 +66,9 @@ def _step(name: str, definitions: dict[str, Any]) -> dict[str, str]:
             "items": _ENTRY,
             "minItems": 1,
         }
-    schema["required"] = [key for key in schema.get("required", ()) if key != "name"]
+    required = [key for key in schema.pop("required", ()) if key not in ("name", "type")]
     definitions[name] = schema
-    return {"$ref": f"#/$defs/{name}"}
+    return required
 
 
 def _input(properties: dict[str, Any], step: type[Step]) -> None:
@@ -79,14 +84,38 @@ def _input(properties: dict[str, Any], step: type[Step]) -> None:
     }
 
 
-def _one_of(branches: list[dict[str, str]]) -> dict[str, Any]:
+def _layers(top: dict[str, Any], definitions: dict[str, Any], required: dict[str, list[str]]) -> None:
+    """``defaults:`` and ``profiles:``; without the former, a step states what it needs itself."""
+    some = {"type": "object"}
+    for name in STEP_TYPES:
+        own = definitions[name]["properties"].items()
+        given = {key: value for key, value in own if key not in OWN_KEYS}
+        definitions[f"{name}_block"] = {**some, "properties": given, "additionalProperties": False}
+    blocks = {name: {"$ref": f"#/$defs/{name}_block"} for name in STEP_TYPES}
+    values = {key: value for key, value in top["properties"].items() if key in TOP_KEYS}
+    profile = {**some, "properties": {**values, **blocks}, "additionalProperties": some}
+    for key, words, schema in (
+        ("defaults", "by step type or step name: what its steps have in common", blocks),
+        ("profiles", "by name: values that --profile NAME lays over the defaults", {}),
+    ):
+        rest = profile if key == "profiles" else some
+        shape = {**some, "properties": schema, "additionalProperties": rest}
+        top["properties"][key] = {"description": words, "anyOf": [shape, {"type": "null"}]}
+    needed = {name: {"required": keys} for name, keys in required.items() if keys}
+    top["allOf"] = [
+        {
+            "if": {"properties": {"defaults": {"const": None}}},
+            "then": {"properties": {"steps": {"items": _by_type(needed)}}},
+        }
+    ]
+
+
+def _by_type(branches: dict[str, Any]) -> dict[str, Any]:
     """Branches chosen by `type`, so that an editor complains about the right one."""
     return {
         "type": "object",
-        "required": ["type"],
-        "properties": {"type": {"enum": list(STEP_TYPES)}},
         "allOf": [
-            {"if": {"properties": {"type": {"const": name}}}, "then": branch}
-            for name, branch in zip(STEP_TYPES, branches, strict=True)
+            {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": branch}
+            for name, branch in branches.items()
         ],
     }

@@ -111,6 +111,14 @@ STEP = "{type: text_to_image, model: draft, params: {prompt: Go}}"
         f"{{seed: -1, steps: [{STEP}]}}",
         f"{{max_cost: five, steps: [{STEP}]}}",
         f"{{outputdir: out, steps: [{STEP}]}}",
+        f"{{defaults: [thumbnail], steps: [{STEP}]}}",
+        f"{{defaults: {{thumbnail: {{params: {{sise: 9}}}}}}, steps: [{STEP}]}}",
+        f"{{defaults: {{thumbnail: {{name: x}}}}, steps: [{STEP}]}}",
+        f"{{profiles: {{fast: draft}}, steps: [{STEP}]}}",
+        f"{{profiles: {{fast: {{max_cost: five}}}}, steps: [{STEP}]}}",
+        f"{{profiles: {{fast: {{text_to_image: {{modle: draft}}}}}}, steps: [{STEP}]}}",
+        "{defaults: {text_to_image: {model: draft}}, steps: [{name: a}]}",
+        "{profiles: {p: {text_to_image: {model: draft}}}, steps: [{type: text_to_image}]}",
     ],
 )
 def test_the_obvious_mistakes_do_not_fit(text: str) -> None:
@@ -127,6 +135,10 @@ def test_the_obvious_mistakes_do_not_fit(text: str) -> None:
         "steps: [{type: image_to_video, model: draft, params: {prompts: [a, null, {prompt: b, seed: 3}]}}]",
         "steps: [{type: thumbnail, input: {files: '*.png'}}]",
         "steps: [{type: split_image, model: local, params: {grid: 2x2}}]",
+        "{defaults: {split_image: {params: {grid: 2x2}}}, steps: [{type: split_image}]}",
+        "{defaults: {text_to_image: {model: draft}}, steps: [{type: text_to_image}]}",
+        f"{{profiles: {{fast: {{max_cost: 1, a: {{enabled: false}}}}}}, steps: [{STEP}]}}",
+        f"{{defaults: null, profiles: null, steps: [{STEP}]}}",
     ],
 )
 def test_every_form_of_a_key_fits(text: str) -> None:
