@@ -13,9 +13,11 @@ from .files import find_output
 from .media import Media, data_uri, measured, size_of
 from .models import bad_inputs, kind_of, outputs_asked, prompt_of, seconds_asked
 from .prices import price
+from .quantities import Source
 from .routing import Actions
 from .state import End, Failure, Job, Quirks, State, Stop, new_id
 
+_USUAL_SECONDS = 5.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -36,6 +38,7 @@ def accept(
     job, `keeps` seconds for which its files outlive it.
     """
     sources, missing = _inputs(state, payload, host)
+    source = measured(sources[0]) if sources else None
     kind = kind_of(endpoint)
     seconds = next(
         (a.seconds for a in actions if isinstance(a, act.RunTime)), state.settings.job_seconds(kind)
@@ -53,8 +56,8 @@ def accept(
         queue=queue,
         run=run,
         quirks=_quirks(actions, missing or _refused(endpoint, payload)),
-        media=_media(state, kind, payload, sources),
-        price=price(endpoint, payload, measured(sources[0]) if sources else None),
+        media=_media(state, kind, payload, sources, source),
+        price=price(endpoint, payload, source),
         stop=_stop(actions, now, queue, deadline),
         keeps=keeps,
     )
@@ -120,12 +123,18 @@ def _refused(endpoint: str, payload: Mapping[str, object]) -> Failure | None:
 
 
 def _media(
-    state: State, kind: Kind, payload: Mapping[str, object], sources: tuple[bytes | Media, ...]
+    state: State,
+    kind: Kind,
+    payload: Mapping[str, object],
+    sources: tuple[bytes | Media, ...],
+    source: Source | None,
 ) -> tuple[Media, ...]:
+    """What the job makes. A clip made of a clip is as long as that, unless another length is asked for."""
     settings, seed = state.settings, payload.get("seed")
     video = kind is Kind.VIDEO
     longest = settings.video_px if video else settings.image_px
-    width, height = size_of(payload, kind, sources[0] if sources else None, longest)
+    width, height = size_of(payload, kind, source, longest)
+    seconds = seconds_asked(payload, (source and source.seconds) or _USUAL_SECONDS)
     first_seed = seed if isinstance(seed, int) else 0
     return tuple(
         Media(
@@ -133,7 +142,7 @@ def _media(
             prompt_of(payload),
             width,
             height,
-            seconds_asked(payload) if video else 0.0,
+            seconds if video else 0.0,
             settings.video_fps if video else 0,
             first_seed + number,
             sources,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from ai_content_pipeline.artifacts import Kind
 from ai_content_pipeline.errors import BadMedia
 
+from .inputs import clip_size, first_frame, opened
 from .quantities import Source
 
 if TYPE_CHECKING:
@@ -95,12 +96,12 @@ _NAMED_SIZES = {
 
 
 def size_of(
-    payload: Mapping[str, object], kind: Kind, source: bytes | Media | None, longest: int
+    payload: Mapping[str, object], kind: Kind, source: Source | None, longest: int
 ) -> tuple[int, int]:
     """Width and height, both even: the aspect that was asked for, else the input's, else the usual."""
     asked = _ratio(payload.get("aspect_ratio"), ":") or _image_size(payload.get("image_size"))
     usual = (16, 9) if kind is Kind.VIDEO else (1, 1)
-    width, height = asked or _size(source) or usual
+    width, height = asked or ((source.width, source.height) if source else usual)
     scale = longest / max(width, height)
     return tuple(max(16, round(side * scale / 2) * 2) for side in (width, height))  # type: ignore[return-value]
 
@@ -119,42 +120,12 @@ def _ratio(value: object, mark: str) -> tuple[int, int] | None:
     return (width, height) if max(width, height) <= 16 * min(width, height) else None
 
 
-def _size(source: bytes | Media | None) -> tuple[int, int] | None:
-    if isinstance(source, Media):
-        return source.width, source.height
-    image = _opened(source) if source else None
-    return image.size if image else None
-
-
 def measured(source: bytes | Media) -> Source | None:
     """Size and length of an input; None for what is neither a picture nor a clip."""
     if isinstance(source, Media):
         return Source(source.width, source.height, source.seconds)
-    size = _size(source)
-    return Source(*size) if size else _clip(source)
-
-
-def _clip(data: bytes) -> Source | None:
-    from ai_content_pipeline.media.video import probe_video
-
-    with TemporaryDirectory(prefix="aicp-sandbox-") as folder:
-        path = Path(folder) / "clip"
-        path.write_bytes(data)
-        try:
-            known = probe_video(path)
-        except BadMedia:
-            return None
-    return Source(known.width, known.height, known.seconds or 0.0)
-
-
-def _opened(data: bytes) -> Image | None:
-    """The picture in `data`, not yet decoded; None when it is none."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        return Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
-        return None
+    image = opened(source)
+    return Source(*image.size) if image else clip_size(source)
 
 
 def data_uri(text: str) -> bytes | None:
@@ -216,12 +187,11 @@ class _Clip(TypedDict):
 
 
 def _picture(source: bytes | Media) -> Image | None:
-    """The input as a picture; None for a clip, a damaged file or an address elsewhere."""
-    if isinstance(source, Media):
-        source = draw_draft(source) if source.kind is Kind.IMAGE else b""
-    image = _opened(source)
+    """The input as a picture, a clip's first frame; None for a damaged file or an address elsewhere."""
+    data = draw_draft(source) if isinstance(source, Media) else source
+    image = opened(data)
     try:
-        return image.convert("RGB") if image else None
+        return image.convert("RGB") if image else first_frame(data)
     except (OSError, ValueError, SyntaxError):  # what Pillow raises for damaged files
         return None
 

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ai_content_pipeline.artifacts import Kind
+from ai_content_pipeline import catalog
+from ai_content_pipeline.artifacts import Kind, Role
+from ai_content_pipeline.jobs import Task
 from ai_content_pipeline.media.video import probe_video, verify_video
 from ai_content_pipeline.sandbox import Sandbox, Settings
 from ai_content_pipeline.sandbox.media import (
@@ -22,12 +24,14 @@ from ai_content_pipeline.sandbox.media import (
     data_uri,
     draw_draft,
     draw_plain,
+    measured,
     size_of,
 )
 from ai_content_pipeline.sandbox.models import kind_of, seconds_asked
 
 STILL = Media(Kind.IMAGE, "a lighthouse", 64, 36, 0.0, 0, 1)
 CLIP = Media(Kind.VIDEO, "slow zoom in", 64, 36, 2.0, 4, 1)
+KEYS = catalog.keys()
 RED = as_bytes(Image.new("RGB", (64, 36), (200, 0, 0)), "PNG")
 
 
@@ -163,7 +167,7 @@ def test_the_aspect_is_the_asked_one_or_the_inputs(
     payload: dict[str, object], source: bytes | Media | None, size: tuple[int, int]
 ) -> None:
     """In that order; else the kind's usual."""
-    assert size_of(payload, Kind.IMAGE, source, 64) == size
+    assert size_of(payload, Kind.IMAGE, measured(source) if source else None, 64) == size
 
 
 @pytest.mark.parametrize(
@@ -181,11 +185,21 @@ def test_the_aspect_is_the_asked_one_or_the_inputs(
         ("fal-ai/flux-pro/kontext", Kind.IMAGE),
         ("taiwan/pictures", Kind.IMAGE),
         ("kwaivgi/kling_v2.1", Kind.VIDEO),
+        ("fal-ai/topaz/upscale/video", Kind.VIDEO),
+        ("fal-ai/topaz/upscale/image", Kind.IMAGE),
     ],
 )
 def test_the_endpoint_tells_the_kind(endpoint: str, kind: Kind) -> None:
     """By its words, not by pieces of them."""
     assert kind_of(endpoint) is kind
+
+
+@pytest.mark.parametrize(("task", "model"), [(task, key) for key in KEYS for task in catalog.load(key).tasks])
+def test_every_model_of_the_catalogue_makes_its_kind(task: Task, model: str) -> None:
+    """A picture for an edit, a clip for a clip: also where the endpoint's name is no help."""
+    card = catalog.load(model)
+    made = card.roles[Role.INPUT].takes if task is Task.UPSCALE else task.makes
+    assert kind_of(card.endpoint) is made
 
 
 @given(st.one_of(st.floats(), st.integers(), st.text(), st.none(), st.lists(st.integers())))
