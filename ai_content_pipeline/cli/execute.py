@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,7 @@ def invocation(command: str, showing: Showing) -> Iterator[tuple[Console, Outcom
 def run_command(wish: Wish) -> int:
     from ai_content_pipeline import report
     from ai_content_pipeline.cli import agreement, consent
+    from ai_content_pipeline.cli.warm import warm
     from ai_content_pipeline.engine.pricing import PriceBook
     from ai_content_pipeline.engine.run import run
     from ai_content_pipeline.engine.safe_folder import SafeFolder
@@ -101,6 +103,7 @@ def run_command(wish: Wish) -> int:
             consent.check_providers(plan, workshop.provider)
             consent.ask(wish, plan, cap, console)
             options = _options(wish, root, parts, cap, day_cap(environ), prices)
+            options = replace(options, idle=partial(warm, expansion))
             with SafeFolder(root, parts):
                 pass  # a folder that cannot be written to is found out now, before anything is paid
             with console.progress():

@@ -31,6 +31,9 @@ Work = Callable[[Unit], tuple[ItemResult, ...]]
 #: After a first ^C, how long running items are waited for before they are left to a later command.
 COLLECT_SECONDS = 300.0
 
+#: Seconds without news after which a run is waiting for its vendors.
+_CALM = 0.05
+
 _BAD = (ItemState.FAILED, ItemState.IN_DOUBT)
 
 
@@ -42,6 +45,7 @@ class Flow:
     workshop: Workshop
     emit: Emit
     wanted: frozenset[int] | None = None  # the units that may be made; None: all
+    idle: Callable[[], None] | None = None  # called once, when there is nothing to do but to wait
     results: dict[str, ItemResult] = field(default_factory=dict)
     collected: list[Job] = field(default_factory=list)
     uncollected: list[tuple[Job, AicpError]] = field(default_factory=list)
@@ -145,6 +149,12 @@ class Flow:
 
     def _next(self) -> Callable[[], None]:
         """What is to be done next; the only place that waits."""
+        if self.idle is not None:
+            try:
+                return self._inbox.get(timeout=_CALM)
+            except queue.Empty:
+                idle, self.idle = self.idle, None
+                return idle
         try:
             wait = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
             return self._inbox.get(timeout=wait)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -46,7 +46,7 @@ class RunOptions:
 
     `redo` is the address of one item to make anew. `cap` in dollars covers the run and its resumes;
     `day_cap` the project since `day_start`. `prices` are those that somebody agreed to, else they are read
-    now. `selection` is what may be made.
+    now. `selection` is what may be made. `idle` is called once, when there is nothing to do but to wait.
     """
 
     root: Path
@@ -59,6 +59,7 @@ class RunOptions:
     day_start: datetime | None = None
     prices: PriceBook | None = None
     selection: Selection = EVERYTHING
+    idle: Callable[[], None] | None = None
 
 
 def run(expansion: Expansion, workshop: Workshop, options: RunOptions, emit: Emit) -> RunResult:
@@ -121,7 +122,7 @@ class _Running:
         delivery = self._open_folder()
         self._stage_own_files()
         run, resumed = self._begin(delivery)
-        flow = Flow(self.graph, self.workshop, self.emit, self._wanted())
+        flow = Flow(self.graph, self.workshop, self.emit, self._wanted(), self.options.idle)
         with closing(delivery), signals.heard(flow.interrupt):
             self.emit(self._outline(run, resumed=resumed))
             used = self._flow(flow, run, delivery, started)

@@ -35,7 +35,7 @@ from ai_content_pipeline.generation.locks import NamedLocks
 from ai_content_pipeline.generation.orders import Made, Order
 from ai_content_pipeline.generation.owners import Owners
 from ai_content_pipeline.generation.reconcile import Reconciler
-from ai_content_pipeline.generation.rhythm import poll_delays, retry_delays
+from ai_content_pipeline.generation.rhythm import LONGEST_POLL, poll_ages, retry_delays
 from ai_content_pipeline.generation.store import OPEN, Cap, Claimed, Job, State, Store, claimable
 from ai_content_pipeline.jobs import (
     Billed,
@@ -281,18 +281,21 @@ class Door:
         """Wait for the vendor to end `job`, and record how."""
         assert job.handle is not None
         gone = 0
-        for delay in poll_delays(self._age(job)):
+        for due in poll_ages(self._age(job)):
+            # Never longer, whatever happens to the time of day.
+            wait = _GONE_PAUSE if gone else min(due - self._age(job), LONGEST_POLL)
+            if wait > 0:
+                self._pause(wait)
             status = self._status(provider, job.handle)
             gone = gone + 1 if isinstance(status, Gone) else 0
             if isinstance(status, Gone) and gone < _GONE_ANSWERS and not provider.repeatable:
-                status, delay = Running(message=status.message), max(delay, _GONE_PAUSE)
+                status = Running(message=status.message)
             if not isinstance(status, Queued | Running):
                 return self._ended(job, provider, status)
             watch(status)
             if self._age(job) > _PATIENCE:
                 raise outcomes.too_slow(job)
-            self._pause(delay)
-        raise AssertionError("poll_delays never end")
+        raise AssertionError("poll_ages never end")
 
     def _status(self, provider: Provider, handle: Handle) -> JobStatus:
         try:

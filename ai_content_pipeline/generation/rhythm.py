@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 
-def poll_delays(age: float) -> Iterator[float]:
-    """Seconds between polls of a job that is `age` seconds old: quick at first, then a few seconds.
+#: Seconds between two looks at a job, at most.
+LONGEST_POLL = 4.0
 
-    A 1 s job is asked 4 times (the first time at once), a 20 s job 15 times, a 5 min job 85 times.
+
+def poll_ages(age: float) -> Iterator[float]:
+    """The ages, in seconds, at which to ask about a job that is `age` seconds old: at once, quickly at first,
+    then every few seconds.
+
+    A 1 s job is asked 4 times, a 20 s job 15 times, a 5 min job 85 times.
     """
+    yield age
     while True:
-        delay = 0.5 if age < 0.25 else 0.25 if age < 1.2 else min(4.0, 0.35 * age)
-        yield delay
-        age += delay
+        if age < 1.25:
+            age = max(0.5, (age // 0.25 + 1) * 0.25)
+        else:
+            age += min(LONGEST_POLL, 0.35 * age)
+        yield age
 
 
 def retry_delays(tries: int, first: float = 0.5, longest: float = 30.0) -> Iterator[float | None]:

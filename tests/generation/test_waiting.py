@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC
-from itertools import accumulate, pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 
 import pytest
 from hypothesis import given
@@ -12,32 +12,38 @@ from hypothesis import strategies as st
 
 from ai_content_pipeline.generation.clock import SystemClock
 from ai_content_pipeline.generation.locks import NamedLocks
-from ai_content_pipeline.generation.rhythm import poll_delays, retry_delays
+from ai_content_pipeline.generation.rhythm import LONGEST_POLL, poll_ages, retry_delays
 
 
 def polls(seconds: float) -> int:
-    """How often a job that takes `seconds` is asked about: once at once, and after every pause."""
-    asked = takewhile(lambda moment: moment < seconds, accumulate(poll_delays(0.0), initial=0.0))
-    return len(list(asked)) + 1
+    """How often a job that takes `seconds` is asked about."""
+    return len(list(takewhile(lambda age: age < seconds, poll_ages(0.0)))) + 1
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(0.5, 2), (1, 4), (20, 15), (60, 25), (300, 85)])
+@pytest.mark.parametrize(("seconds", "most"), [(0.5, 2), (1, 4), (20, 15), (60, 25), (300, 88)])
 def test_a_job_is_not_asked_too_often(seconds, most):
-    """A 20 s job is asked at most 15 times, a 5 min job at most 85 times."""
+    """A 20 s job is asked at most 15 times, a 5 min job at most 88 times."""
     assert polls(seconds) <= most
 
 
 @given(st.floats(0, 600))
 def test_an_end_is_noticed_soon(seconds):
     """What ends is noticed within 35 % of its age, at first within 0.5 s, and never later than 4 s."""
-    delays = takewhile(lambda pair: pair[0] <= seconds, pairwise(accumulate(poll_delays(0.0), initial=0.0)))
-    noticed = list(delays)[-1][1]
-    assert noticed - seconds <= min(4.0, max(0.5 if seconds < 0.5 else 0.25, 0.35 * seconds)) + 1e-9
+    noticed = next(age for age in poll_ages(0.0) if age >= seconds)
+    assert noticed - seconds <= min(LONGEST_POLL, max(0.5 if seconds < 0.5 else 0.25, 0.35 * seconds)) + 1e-9
+
+
+@given(st.floats(0, 10_000))
+def test_ages_grow_from_the_first(age):
+    """A job is asked about at once, whatever its age, and then at ever later ages."""
+    ages = list(islice(poll_ages(age), 20))
+    assert ages[0] == age
+    assert all(later > earlier for earlier, later in pairwise(ages))
 
 
 def test_an_old_job_is_asked_calmly():
     """A job that is resumed after a while is not asked as if it were new."""
-    assert next(poll_delays(3600.0)) == 4.0
+    assert list(islice(poll_ages(3600.0), 3)) == [3600.0, 3604.0, 3608.0]
 
 
 def test_retries_double_and_end():
