@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a commented starter pipeline."),
     "schema": ("schema", "Print the JSON Schema of pipeline files, for editors."),
     "doctor": ("doctor", "Check this machine, this project and its settings."),
+    "completion": ("completion", "Print the script that completes words in bash, zsh or fish."),
 }
 
 

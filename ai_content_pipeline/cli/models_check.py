@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ai_content_pipeline.cli import options
+from ai_content_pipeline.cli import completers, options
 
 if TYPE_CHECKING:
     from ai_content_pipeline.catalog import Card, Catalogue
@@ -37,7 +37,7 @@ class Verdict:
 
 
 @click.command("check", short_help="Compare cards with what vendors publish.")
-@click.argument("keys", nargs=-1)
+@click.argument("keys", nargs=-1, shell_complete=completers.models)
 @click.option("--update", is_flag=True, help="Write the differences into the project's aicp.models.toml.")
 @click.option("--env-file", type=click.Path(path_type=Path, dir_okay=False), help="Read keys from a file.")
 @options.showing_options

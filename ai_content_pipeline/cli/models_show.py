@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ai_content_pipeline.cli import options
+from ai_content_pipeline.cli import completers, options
 
 if TYPE_CHECKING:
     from ai_content_pipeline.catalog import Card, Catalogue
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("show", short_help="Show what a model takes and costs.")
-@click.argument("model")
+@click.argument("model", shell_complete=completers.models)
 @click.option("--task", metavar="TASK", help="Show it as this step type uses it.")
 @click.option("--env-file", type=click.Path(path_type=Path, dir_okay=False), help="Read keys from a file.")
 @options.showing_options

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ai_content_pipeline.cli import completers
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -51,9 +53,14 @@ def showing(arguments: dict[str, Any]) -> Showing:
 def pipeline_argument(function: F) -> F:
     """PIPELINE.yaml, or --config PIPELINE.yaml."""
     function = click.option(
-        "--config", type=click.Path(path_type=Path), help="The pipeline file, as an option."
+        "--config",
+        type=click.Path(path_type=Path),
+        shell_complete=completers.pipelines,
+        help="The pipeline file, as an option.",
     )(function)
-    return click.argument("pipeline", required=False, type=click.Path(path_type=Path))(function)
+    return click.argument(
+        "pipeline", required=False, type=click.Path(path_type=Path), shell_complete=completers.pipelines
+    )(function)
 
 
 def plan_options(function: F) -> F:
@@ -62,7 +69,12 @@ def plan_options(function: F) -> F:
         click.option(
             "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Replace a value of the file."
         ),
-        click.option("--profile", metavar="NAME", help="Use one of the file's profiles."),
+        click.option(
+            "--profile",
+            metavar="NAME",
+            shell_complete=completers.profiles,
+            help="Use one of the file's profiles.",
+        ),
         click.option(
             "--draft", is_flag=True, help="Free preview: every model is replaced by the draft renderer."
         ),
@@ -80,11 +92,26 @@ def locked_option(function: F) -> F:
 def selection_options(function: F) -> F:
     """Which part of a pipeline is wanted: for the commands that take a whole one."""
     for option in (
-        click.option("--until", metavar="STEP", help="Only this step or item, and what it is made of."),
         click.option(
-            "--from", "start", metavar="STEP", help="Only this step or item, and what is made of it."
+            "--until",
+            metavar="STEP",
+            shell_complete=completers.steps,
+            help="Only this step or item, and what it is made of.",
         ),
-        click.option("--only", multiple=True, metavar="STEP", help="Only this step or item; repeatable."),
+        click.option(
+            "--from",
+            "start",
+            metavar="STEP",
+            shell_complete=completers.steps,
+            help="Only this step or item, and what is made of it.",
+        ),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="STEP",
+            shell_complete=completers.steps,
+            help="Only this step or item; repeatable.",
+        ),
     ):
         function = option(function)
     return function

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from ai_content_pipeline.cli import options
+from ai_content_pipeline.cli import completers, options
 
 
 @click.command("redo", short_help="Make one item anew.")
-@click.argument("pipeline", type=click.Path(path_type=Path))
-@click.argument("address")
+@click.argument("pipeline", type=click.Path(path_type=Path), shell_complete=completers.pipelines)
+@click.argument("address", shell_complete=completers.items)
 @options.run_options
 @options.showing_options
 def command(pipeline: Path, address: str, **arguments: Any) -> int:

@@ -7,11 +7,17 @@ from typing import Any
 
 import click
 
-from ai_content_pipeline.cli import options
+from ai_content_pipeline.cli import completers, options
 
 
 @click.command("validate", short_help="Check pipeline files.")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=completers.pipelines,
+)
 @options.showing_options
 def command(files: tuple[Path, ...], **arguments: Any) -> int:
     """Check FILES: syntax, keys, models, parameters, inputs and counts. Nothing is run, spent or written."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from ai_content_pipeline.steps.fields import StepFields
+if TYPE_CHECKING:
+    from ai_content_pipeline.steps.fields import StepFields
 
 #: YAML name → class, in the file of the same name.
 STEP_TYPES: dict[str, str] = {
@@ -25,7 +26,7 @@ STEP_TYPES: dict[str, str] = {
 def step_type(name: str) -> type[StepFields]:
     """The class of a step type. KeyError for a name that is none."""
     module = import_module(f"ai_content_pipeline.steps.{name}" if name in STEP_TYPES else "")
-    return cast(type[StepFields], getattr(module, STEP_TYPES[name]))
+    return cast("type[StepFields]", getattr(module, STEP_TYPES[name]))
 
 
 def default_names(steps: Sequence[object]) -> tuple[str, ...]:
