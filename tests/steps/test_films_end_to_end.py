@@ -79,7 +79,7 @@ def test_without_one_of_its_clips_there_is_no_film(studio: Any) -> None:
 
 def test_a_redone_clip_makes_another_film(studio: Any) -> None:
     """What depends on a new take is made anew, and the other clips are not touched."""
-    text = film("a", "b").replace("kling_2_6_pro_t2v", "seedance_1_lite")  # which takes a seed
+    text = film("a", "b").replace("kling_2_6_pro_t2v", "seedance_1_lite_fal_t2v")  # takes a seed
     first = studio.run(text).step("film").items[0]
     redone = studio.run(text, redo="clips/clips_2")
     assert redone.step("film").items[0].artifact != first.artifact
