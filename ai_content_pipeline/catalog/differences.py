@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ai_content_pipeline.artifacts import Kind, Role
+from ai_content_pipeline.artifacts import Role
 from ai_content_pipeline.catalog.cards import Card, Parameter, RoleField
 from ai_content_pipeline.catalog.detection import dropped, file_fields
 from ai_content_pipeline.catalog.live import LivePrice, LiveSchema, parameter, prompt_of, seed_of
@@ -114,15 +114,19 @@ def _role(trail: Trail, field: RoleField, live: Field, *, shared: bool) -> Itera
 def _new_roles(card: Card, schema: LiveSchema) -> Iterator[Difference]:
     """Picture fields that the card does not know."""
     known = {field.name for field in card.roles.values()} | set(card.parameters or {})
-    taken = set(card.roles)
+    heeded = {field.name for field in schema.fields if not dropped(field)}
+    taken = {role for role, field in card.roles.items() if field.name in heeded}
     for one in file_fields(schema.fields, card.tasks[0]):
         if one.field.name in known:
             continue
-        table: dict[str, Any] = {"name": one.field.name}
-        table |= {"many": True} if one.many else {}
-        table |= {"required": True} if one.field.required else {}
-        table |= {"max_items": one.field.max_items} if one.many and one.field.max_items else {}
-        table |= {"takes": one.takes.value} if one.takes is not Kind.IMAGE else {}
+        # Whole, because it may take the place of a role that the card has under another name.
+        table: dict[str, Any] = {
+            "name": one.field.name,
+            "many": one.many,
+            "required": one.field.required,
+            "max_items": one.field.max_items or False if one.many else False,
+            "takes": one.takes.value,
+        }
         change = None if one.role in taken else table
         taken.add(one.role)
         yield Difference(("roles", one.role.value), "not on the card", one.field.name, change)

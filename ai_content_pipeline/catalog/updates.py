@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ai_content_pipeline.artifacts import Role
 from ai_content_pipeline.catalog import files
+from ai_content_pipeline.catalog.cards import Card
 from ai_content_pipeline.catalog.overlay import Overlay, laid_over
 from ai_content_pipeline.catalog.overlay_edit import combined
+from ai_content_pipeline.catalog.places import Trail
 from ai_content_pipeline.catalog.soundness import unsound
 
 
-def updated(own: Overlay | None, key: str, more: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def updated(
+    own: Overlay | None, key: str, more: Mapping[str, Any]
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """The overlay's table for `key` with `more` in it, and in words what had to go besides.
 
-    A price that depends on a parameter that the model no longer has is no price.
+    A price that depends on a parameter that the model no longer has is no price. None: what the vendor
+    publishes makes no sense, and the words say why.
     """
     table = combined(own.tables.get(key, {}) if own else {}, more)
-    base = files.table(key) if key in files.keys() else {"title": key, "prompt": "prompt"}  # noqa: SIM118
     said = []
-    for wrong in unsound(files.card(key, laid_over(base, table))):
-        match wrong.trail:
-            case ("price", *_):
-                table["price"] = False
-                said.append(f"its price is unknown now: {wrong.message}")
-            case ("parameters", name, "default"):
-                fields = table.setdefault("parameters", {}).setdefault(name, {})
-                fields["default"] = False
-            case ("count", *_):
-                table["count"] = False
+    card = _card(key, table)
+    for wrong in unsound(card):
+        if wrong.trail[0] == "price":
+            said.append(f"its price is unknown now: {wrong.message}")
+        _drop(table, card, wrong.trail)
+    if left := [wrong.message for wrong in unsound(_card(key, table))]:
+        return None, (f"not written, because it makes no sense: {left[0]}",)
     return table, tuple(dict.fromkeys(said))
+
+
+def _card(key: str, table: Mapping[str, Any]) -> Card:
+    base = files.table(key) if key in files.keys() else {"title": key, "prompt": "prompt"}  # noqa: SIM118
+    return files.card(key, laid_over(base, table))
+
+
+def _drop(table: dict[str, Any], card: Card, trail: Trail) -> None:
+    """Take away what no longer goes with the rest."""
+    match trail:
+        case ("price", *_):
+            table["price"] = False
+        case ("count", *_):
+            table["count"] = False
+        case ("parameters", str(name), "default"):
+            _fields(table, "parameters", name)["default"] = False
+        case ("roles", str(name), "excludes"):
+            left = [other.value for other in card.roles[Role(name)].excludes if other in card.roles]
+            _fields(table, "roles", name)["excludes"] = left
+
+
+def _fields(table: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
+    fields: dict[str, Any] = table.setdefault(kind, {}).setdefault(name, {})
+    return fields

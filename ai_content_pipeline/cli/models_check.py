@@ -158,11 +158,14 @@ def _update(console: Console, catalogue: Catalogue, root: Path, verdicts: list[V
         if not more or _is_raw(card):
             continue
         table, said = updated(catalogue.own, card.key, more)
-        day = f" of {live.fetched:%Y-%m-%d}" if live else ""
-        text = with_card(text, card.key, table, f"as {card.provider} publishes it{day} (aicp models check)")
-        written[card.key] = True
         for words in said:
             console.warn(f"{card.key}: {words}")
+        if table is not None:
+            day = f" of {live.fetched:%Y-%m-%d}" if live else ""
+            text = with_card(
+                text, card.key, table, f"as {card.provider} publishes it{day} (aicp models check)"
+            )
+            written[card.key] = True
     if text != before:
         put(path, text)
     kept = [f"{v.card.key} {d.where}" for v in verdicts for d in v.differences if d.change is None]

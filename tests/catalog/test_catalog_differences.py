@@ -49,6 +49,7 @@ def mended(folder: Path, key: str, schema: LiveSchema) -> Card:
     catalogue = Catalogue.of(folder)
     more = changes(differences(catalogue.load(key), schema))
     table, _ = updated(catalogue.own, key, more)
+    assert table is not None
     path = folder / "aicp.models.toml"
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     path.write_text(overlay_edit.with_card(before, key, table, "a test"), encoding="utf-8")
@@ -160,6 +161,15 @@ def test_the_users_own_values_stay(tmp_path: Path) -> None:
     assert card.parameters is not None
     assert card.parameters["duration"].enum == ("5", "10")
     assert path.read_text().startswith("# my notes\n[kling_2_6_pro]\n# a test\n")
+
+
+def test_nonsense_is_not_written() -> None:
+    """A vendor whose limits contradict each other changes no card."""
+    card = catalog.load("sdxl")
+    schema = published(card, width=Field("width", "integer", minimum=9, maximum=3))
+    table, said = updated(None, "sdxl", changes(differences(card, schema)))
+    assert table is None
+    assert said == ("not written, because it makes no sense: width: its minimum 9 lies above its maximum 3",)
 
 
 # -- kept answers --------------------------------------------------------------------------------------
