@@ -6,21 +6,24 @@ exact JSON of the one POST. Everything between a provider and the rest of the ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ai_content_pipeline.artifacts import Artifact, Frame, Kind, Role, Source
+from ai_content_pipeline.errors import Interrupted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Params = Mapping[str, Json]
+_Frame = TypeVar("_Frame")
 
 
 class Task(StrEnum):
@@ -101,6 +104,18 @@ class Workbench:
     folder: Path
     picture: Pictures
     path: Callable[[Artifact], Path]
+    detached: threading.Event = field(default_factory=threading.Event)
+
+    def while_wanted(self, frames: Iterable[_Frame]) -> Iterator[_Frame]:
+        """Hands on what is long in the making.
+
+        Raises:
+            Interrupted: nobody waits for it any more.
+        """
+        for frame in frames:
+            if self.detached.is_set():
+                raise Interrupted("stopped while it was made")
+            yield frame
 
 
 @dataclass(frozen=True, slots=True)

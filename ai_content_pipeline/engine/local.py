@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +26,14 @@ class LocalRunner:
     store: Store
     artifacts: ArtifactStore
     stills: Stills
+    detached: threading.Event = field(default_factory=threading.Event)
 
     def run(self, work: LocalWork) -> tuple[tuple[Artifact, ...], bool]:
         """The files of `work`, whose inputs exist, and whether they were there already.
 
         Raises:
             BadMedia: an input that cannot be worked on.
+            Interrupted: nobody waits for it any more.
         """
         key = keys.local_key(work)
         known = self.known(key)
@@ -39,7 +42,7 @@ class LocalRunner:
         from ai_content_pipeline.media.probe import probe
 
         with self.artifacts.workspace() as folder:
-            bench = Workbench(_existing(work), Path(folder), self.picture, self.artifacts.path)
+            bench = Workbench(_existing(work), Path(folder), self.picture, self.artifacts.path, self.detached)
             made = []
             for path, picture in work.run(bench):
                 artifact = self.artifacts.put(path, probe(path))

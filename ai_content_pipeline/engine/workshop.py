@@ -55,7 +55,7 @@ class Workshop:
 
     @property
     def local(self) -> LocalRunner:
-        return LocalRunner(self.store, self.artifacts, self.stills)
+        return LocalRunner(self.store, self.artifacts, self.stills, self.detached)
 
     def provider(self, name: str) -> Provider:
         """The one client of `name`.
@@ -69,7 +69,9 @@ class Workshop:
                 if factory is None:
                     known = ", ".join(sorted(self.factories))
                     raise ConfigurationError(f"no provider is called {name!r}", hint=f"known: {known}")
-                surroundings = Surroundings(self.environ, self.artifacts.scratch, self.artifacts.locate)
+                surroundings = Surroundings(
+                    self.environ, self.artifacts.scratch, self.artifacts.locate, self.detached
+                )
                 self._providers[name] = factory(surroundings)
             return self._providers[name]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +21,7 @@ from ai_content_pipeline.media.sound import mix, pieces
 
 Fit = Literal["pad", "crop"]
 Size = tuple[int, int]
+Watch = Callable[[Iterable[Image.Image]], Iterator[Image.Image]]
 _T = TypeVar("_T")
 
 
@@ -32,13 +33,15 @@ def concat(
     fit: Fit = "pad",
     fps: Fraction | None = None,
     crossfade: Fraction = Fraction(0),
+    watch: Watch = iter,
 ) -> MediaInfo:
     """Write the clips at `paths`, in order, into one MP4.
 
     `size` and `fps` are the first clip's unless they are given. A clip of another shape gets black bars
     (`pad`) or loses its edges (`crop`); it is never stretched. Neighbours overlap for `crossfade` seconds.
     Each clip lasts as many frames as its own length comes to, and so the whole is exact to the frame.
-    Without any sound in them there is no sound track; beside others, a silent clip is silent.
+    Without any sound in them there is no sound track; beside others, a silent clip is silent. The frames
+    go through `watch`, which may raise to stop.
 
     Raises BadMedia for a clip that cannot be read, or is over before its cross-fade is.
     """
@@ -47,7 +50,7 @@ def concat(
         frames = stack.enter_context(closing(reel.frames()))
         heard = any(part.clip.sound for part in reel.parts)
         sound = stack.enter_context(closing(reel.sound())) if heard else None
-        return encode_video(frames, out, fps=reel.fps, sound=sound)
+        return encode_video(watch(frames), out, fps=reel.fps, sound=sound)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,5 +122,6 @@ def _concat(bench: Workbench, *, params: ConcatParams) -> tuple[tuple[Path, None
         fit=params.fit,
         fps=None if params.fps is None else Fraction(params.fps).limit_denominator(1001),
         crossfade=Fraction(str(params.crossfade)),
+        watch=bench.while_wanted,
     )
     return ((path, None),)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ai_content_pipeline.artifacts import Kind
+from ai_content_pipeline.artifacts import Kind, Role
 from ai_content_pipeline.engine.results import ItemState
-from ai_content_pipeline.errors import InvalidPipeline
-from ai_content_pipeline.jobs import Billed
+from ai_content_pipeline.errors import Interrupted, InvalidPipeline
+from ai_content_pipeline.jobs import Billed, Workbench
 from ai_content_pipeline.media.probe import verify
 from ai_content_pipeline.providers.fake import Act
 
@@ -94,6 +97,40 @@ def test_a_fade_longer_than_the_clips_turn_out_fails_in_words(studio: Any) -> No
     assert item.error.message == "clip 1 lasts 1 s, no longer than its crossfade"
     assert item.error.hint == "make the crossfade shorter"
     assert states(result, "clips") == ["done", "done"]
+
+
+def test_a_film_is_left_when_nobody_waits_for_it(studio: Any, tmp_path: Path) -> None:
+    """A second ^C does not wait for the encoding: nothing half done stays, and the next run makes it."""
+    studio.run(film("a", "b", params="crossfade: 0.4"))
+    with studio.workshop() as workshop:
+        clips = tuple(result.artifact for result in studio.run(film("a", "b")).step("clips").items)
+        step = studio.expand(film("a", "b", params="fps: 50")).steps[1]
+        work = replace(step.verbs.work(step.items[0], step.setting), inputs={Role.INPUT: clips})
+        heard = After(looks=20)
+        bench = Workbench(
+            work.inputs, tmp_path / "folder", workshop.local.picture, workshop.artifacts.path, heard
+        )
+        bench.folder.mkdir()
+        with pytest.raises(Interrupted):
+            work.run(bench)
+        assert heard.looks == 0
+        assert list(bench.folder.iterdir()) == []
+        workshop.detached.set()
+        with pytest.raises(Interrupted):
+            workshop.local.run(work)
+    assert states(studio.run(film("a", "b", params="fps: 50")), "film") == ["done"]
+
+
+class After(threading.Event):
+    """Is set when it was looked at so many times."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def is_set(self) -> bool:
+        self.looks -= 1
+        return self.looks <= 0
 
 
 def test_a_clip_of_another_kind_than_was_put_in_is_refused(studio: Any) -> None:
