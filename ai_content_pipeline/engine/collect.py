@@ -10,6 +10,7 @@ from ai_content_pipeline.errors import AicpError
 from ai_content_pipeline.generation.door import Door
 from ai_content_pipeline.generation.store import OPEN, Job, State
 from ai_content_pipeline.jobs import CancelAnswer, Handle, Reason
+from ai_content_pipeline.providers.registry import RESULTS_KEPT
 
 COLLECTORS = 16
 
@@ -54,6 +55,27 @@ def collect_jobs(workshop: Workshop, jobs: Sequence[Job]) -> Iterator[tuple[Job,
             workshop.detached.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def left_running(workshop: Workshop) -> Iterator[str]:
+    """What this process leaves at its vendors, and until when to collect it: a sentence for each vendor."""
+    jobs = workshop.store.jobs((State.SUBMITTED, State.FINISHED))
+    mine = [job for job in jobs if job.owner == workshop.owners.me]
+    for name in sorted({job.provider for job in mine}):
+        if workshop.provider(name).repeatable:
+            continue
+        theirs = [job for job in mine if job.provider == name]
+        count = f"{len(theirs)} {'job goes' if len(theirs) == 1 else 'jobs go'} on at {name}"
+        yield f"{count}: aicp fetch, or the same command, collects at no cost; {_kept(name, theirs)}"
+
+
+def _kept(provider: str, jobs: Sequence[Job]) -> str:
+    """Until when all results are surely there: none is made before its job was submitted."""
+    kept = RESULTS_KEPT.get(provider)
+    if kept is None:
+        return f"{provider} does not say how long it keeps a result, so do it soon"
+    until = min(filter(None, (job.submitted_at for job in jobs))) + kept
+    return f"do it before {until:%Y-%m-%d %H:%M} UTC, when {provider} may delete the first result"
 
 
 def cancel_jobs(

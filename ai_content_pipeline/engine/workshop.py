@@ -176,6 +176,7 @@ def _scratch(folder: Path, owners: Owners) -> Iterator[Path]:
         if _OWNER.fullmatch(path.name) and not owners.alive(path.name):
             shutil.rmtree(path, ignore_errors=True)
     mine = folder / owners.me
+    mine.mkdir(parents=True, exist_ok=True)  # at once: by it the dead are found, and their locks
     try:
         yield mine
     finally:

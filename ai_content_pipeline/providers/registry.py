@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from importlib.util import find_spec
 
 from ai_content_pipeline.errors import ConfigurationError
@@ -34,6 +35,9 @@ def _replicate(surroundings: Surroundings) -> Provider:
 
 #: Variables that point a vendor somewhere else; its results may then come from there, too.
 VENDOR_URLS = ("AICP_FAL_URL", "REPLICATE_BASE_URL")
+
+#: How long after it was made a vendor keeps a result, where it says so: collect it before.
+RESULTS_KEPT = {"replicate": timedelta(hours=1)}
 
 PROVIDERS: dict[str, Callable[[Surroundings], Provider]] = {
     "draft": _draft,
