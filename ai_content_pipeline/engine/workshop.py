@@ -70,7 +70,11 @@ class Workshop:
                     known = ", ".join(sorted(self.factories))
                     raise ConfigurationError(f"no provider is called {name!r}", hint=f"known: {known}")
                 surroundings = Surroundings(
-                    self.environ, self.artifacts.scratch, self.artifacts.locate, self.detached
+                    self.environ,
+                    self.artifacts.scratch,
+                    self.artifacts.locate,
+                    self.detached,
+                    self._gates(name).heard,
                 )
                 self._providers[name] = factory(surroundings)
             return self._providers[name]

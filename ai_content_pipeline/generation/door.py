@@ -60,6 +60,8 @@ Watch = Callable[[JobStatus], None]
 
 #: Refusals before acceptance (429, no connection) that one item sits out before it fails.
 _SUBMIT_TRIES = 8
+#: How often one upload is tried: nothing is paid by it.
+_UPLOAD_TRIES = 5
 #: A vendor that asks for a longer pause than this, in seconds, is down for now.
 _LONGEST_PAUSE = 300.0
 #: How often, in seconds, to look whether another process has finished a job that we also want.
@@ -221,9 +223,20 @@ class Door:
             known = self.store.upload(provider.name, artifact.sha256, needed_until)
             if known is not None:
                 return known
-            upload = provider.upload(artifact, self.artifacts.path(artifact))
+            upload = self._sent(provider, artifact)
             self.store.uploaded(provider.name, artifact.sha256, upload)
             return upload
+
+    def _sent(self, provider: Provider, artifact: Artifact) -> Upload:
+        """It is free, so trouble of the vendor's is sat out a few times before the item fails."""
+        for delay in retry_delays(_UPLOAD_TRIES):
+            try:
+                return provider.upload(artifact, self.artifacts.path(artifact))
+            except ProviderUnavailable:
+                if delay is None:
+                    raise
+            self._sit_out(delay)
+        raise AssertionError("retry_delays ends with None")
 
     # -- bringing a journaled job to its end -----------------------------------------------------------
 

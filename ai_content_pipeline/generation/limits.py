@@ -1,4 +1,7 @@
-"""How many jobs a provider is given at once, and how many a minute. Waited for before the claim."""
+"""How many jobs a provider is given at once, and at which rate: as configured, and as the vendor says.
+
+Waited for before the claim.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ai_content_pipeline.errors import ConfigurationError, Interrupted
+from ai_content_pipeline.errors import ConfigurationError, Interrupted, ProviderUnavailable
 from ai_content_pipeline.generation.clock import Clock
+from ai_content_pipeline.generation.pacer import Pacer
+from ai_content_pipeline.providers.pace import Pace
 
 _LOOK = 0.5  # seconds between two looks for a free place, so that ^C is noticed
+#: A vendor that asks for a longer pause than this, in seconds, is down for now.
+LONGEST_PAUSE = 300.0
+_MOMENT = 1e-9  # seconds: what is nearer than this is now
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,12 @@ def _number(environ: Mapping[str, str], name: str, default: int | None) -> int |
 class Gate:
     """One provider's limit, shared by all threads. `stopping` set: nobody is let in any more."""
 
-    def __init__(self, limit: Limit, clock: Clock, stopping: threading.Event) -> None:
+    def __init__(
+        self, limit: Limit, clock: Clock, stopping: threading.Event, name: str = "the vendor"
+    ) -> None:
         self._limit = limit
+        self._name = name
+        self._pacer = Pacer()
         self._clock = clock
         self._stopping = stopping
         self._places = threading.Semaphore(limit.in_flight) if limit.in_flight else None
@@ -82,9 +94,20 @@ class Gate:
 
         Raises:
             Interrupted: the run is being stopped.
+            ProviderUnavailable: the vendor wants to be left alone for longer than anybody waits.
         """
         while (delay := self._take()) > 0:
+            if delay > LONGEST_PAUSE:
+                raise ProviderUnavailable(
+                    f"{self._name} is busy: it takes no request for another {delay / 60:.0f} minutes",
+                    hint="nothing was sent; the same command tries again",
+                )
             self._pause(delay)
+
+    def heard(self, pace: Pace) -> None:
+        """What the vendor answered to a submit: from now on everybody keeps to it."""
+        with self._lock:
+            self._pacer.heard(pace, self._clock.monotonic())
 
     @property
     def _burst(self) -> float:
@@ -93,17 +116,23 @@ class Gate:
 
     def _take(self) -> float:
         """0 when a submit may go now (and is counted); else the seconds until one may."""
+        with self._lock:
+            now = self._clock.monotonic()
+            delay = max(self._pacer.delay(now), self._scarce(now))
+            if delay > _MOMENT:
+                return delay
+            self._allowance -= 1.0
+            self._pacer.went(now)
+            return 0.0
+
+    def _scarce(self, now: float) -> float:
+        """Seconds until the configured rate allows one more."""
         if self._limit.per_minute is None:
             return 0.0
         rate = self._limit.per_minute / 60
-        with self._lock:
-            now = self._clock.monotonic()
-            self._allowance = min(self._burst, self._allowance + (now - self._counted) * rate)
-            self._counted = now
-            if self._allowance >= 1.0 - 1e-9:
-                self._allowance -= 1.0
-                return 0.0
-            return (1.0 - self._allowance) / rate
+        self._allowance = min(self._burst, self._allowance + (now - self._counted) * rate)
+        self._counted = now
+        return max(0.0, (1.0 - self._allowance) / rate)
 
     def _pause(self, seconds: float) -> None:
         if self._clock.wait(self._stopping, seconds):
@@ -124,5 +153,5 @@ class Gates:
         with self._guard:
             if provider not in self._gates:
                 limit = limit_of(provider, self.environ)
-                self._gates[provider] = Gate(limit, self.clock, self.stopping)
+                self._gates[provider] = Gate(limit, self.clock, self.stopping, provider)
             return self._gates[provider]

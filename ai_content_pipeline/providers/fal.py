@@ -80,7 +80,7 @@ class FalProvider:
         key = key_of(surroundings.environ, "FAL_KEY", "fal")
         base = base_of(surroundings.environ, "AICP_FAL_URL")
         self._listing = (base or "https://api.fal.ai") + _LISTING
-        self._http = VendorTransport("fal", key, _HOSTS, base, patience)
+        self._http = VendorTransport("fal", key, _HOSTS, base, patience, heard=surroundings.heard)
         self._files = VendorTransport("fal's file storage", key, _FILE_HOSTS, base, patience)
         self._api = httpx.Client(
             transport=self._http,

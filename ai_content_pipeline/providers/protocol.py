@@ -19,6 +19,7 @@ from ai_content_pipeline.jobs import (
     Upload,
     WireRequest,
 )
+from ai_content_pipeline.providers.pace import Pace
 
 
 class Provider(Protocol):
@@ -76,3 +77,4 @@ class Surroundings:
     scratch: Path  # a folder for files on their way; exists when a provider is used
     locate: Callable[[str], Path]  # the stored file of a sha256
     detached: threading.Event = field(default_factory=threading.Event)  # set: whoever asked left
+    heard: Callable[[Pace], object] = id  # told what each answer to a submit says of the vendor's rate

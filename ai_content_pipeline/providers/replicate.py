@@ -81,7 +81,9 @@ class ReplicateProvider:
         token = key_of(surroundings.environ, "REPLICATE_API_TOKEN", "replicate")
         override = base_of(surroundings.environ, "REPLICATE_BASE_URL")
         self._base = override or _HOME
-        self._http = VendorTransport("replicate", token, ("api.replicate.com",), override, patience)
+        self._http = VendorTransport(
+            "replicate", token, ("api.replicate.com",), override, patience, heard=surroundings.heard
+        )
         self._client = Client(api_token=token, base_url=self._base, transport=self._http)
         self._client._client  # noqa: B018 - made here, because threads that race for it make dozens
         # The client's own connection tries a GET ten times, and sleeps for as long as it is told.

@@ -33,6 +33,7 @@ from ai_content_pipeline.jobs import Json
 from ai_content_pipeline.media.hosts import origin_of
 from ai_content_pipeline.providers.acceptance import KEY_REFUSED, acceptance, key_refused
 from ai_content_pipeline.providers.answers import body_of, clean, explained, http_date, retry_after
+from ai_content_pipeline.providers.pace import Pace, pace_of
 
 #: One connection for each of the threads that a run may have.
 _CONNECTIONS = 128
@@ -70,7 +71,8 @@ class _Attempt:
 class VendorTransport(httpx.BaseTransport):
     """Shared by all threads of a provider. `hosts` are the vendor's own; an `override` takes their place.
 
-    `inner` stands in for the network in tests.
+    `heard` is told what each answer to a submit says of the vendor's rate. `inner` stands in for the
+    network in tests.
     """
 
     def __init__(
@@ -81,9 +83,11 @@ class VendorTransport(httpx.BaseTransport):
         override: str | None = None,
         patience: Patience | None = None,
         inner: httpx.BaseTransport | None = None,
+        heard: Callable[[Pace], object] = id,
     ) -> None:
         _hush()
         self.seen = Seen()
+        self._heard = heard
         self._vendor = vendor
         self._secrets = [part for part in (secret, *secret.split(":")) if len(part) > 7]
         origins = {override} if override else {f"https://{host}" for host in hosts}
@@ -180,8 +184,10 @@ class VendorTransport(httpx.BaseTransport):
         if attempt.sent:
             raise OutcomeUnknown(f"{self._vendor}'s client tried to send a request twice")
         attempt.sent = True
+        pace = Pace()
         try:
             response = self._whole(self._fresh.handle_request(request))
+            pace = pace_of(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             # No connection, no TLS or no place in the pool: no byte of the request left.
             unreachable = ProviderUnavailable(f"{self._vendor} cannot be reached ({_name(error)})")
@@ -192,6 +198,8 @@ class VendorTransport(httpx.BaseTransport):
             raise OutcomeUnknown(
                 f"{self._vendor}: the connection failed after the request was sent ({_name(error)})"
             ) from error
+        finally:
+            self._heard(pace)
         attempt.accepted = acceptance(self._vendor, response, self.said(response))
         return response
 

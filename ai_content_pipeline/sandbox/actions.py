@@ -72,6 +72,19 @@ class Status(Action):
     body: Literal["vendor", "nginx", "text", "json_string", "empty"] = "vendor"
 
 
+class RateLimit(Action):
+    """At most `submits` within `seconds`; more are answered 429 with `Retry-After`, unless not `told`.
+
+    `told`: every answer says how many are left and when that is reset, as Replicate's do.
+    """
+
+    applies: ClassVar[frozenset[Route]] = SUBMIT
+    kind: Literal["rate_limit"] = "rate_limit"
+    submits: int = Field(default=6, ge=1)
+    seconds: float = Field(default=60.0, gt=0)
+    told: bool = True
+
+
 class Reset(Action):
     """The connection is reset and nothing was accepted."""
 
@@ -272,8 +285,8 @@ class ClockSkew(Action):
 
 
 AnyAction = Annotated[
-    Delay | Status | Reset | Drop | Hang | Drip | Truncate | Cut | Empty | Html | Redirect | WrongMedia
-    | RunTime | Reject | Fail | ErrorBody | Stuck | Backwards | UnknownStatus | Aborted | Gone | Outputs
-    | OutputUrl | CompletedTwice | ExpireUpload | Cancel | ClockSkew,
+    Delay | Status | RateLimit | Reset | Drop | Hang | Drip | Truncate | Cut | Empty | Html | Redirect
+    | WrongMedia | RunTime | Reject | Fail | ErrorBody | Stuck | Backwards | UnknownStatus | Aborted | Gone
+    | Outputs | OutputUrl | CompletedTwice | ExpireUpload | Cancel | ClockSkew,
     Field(discriminator="kind"),
 ]  # fmt: skip

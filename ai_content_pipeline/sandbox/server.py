@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -17,9 +18,12 @@ from .media import Renderer, another_format
 from .messages import Deferred, Request, Response, json_response
 from .routing import Actions, Routed
 from .state import State
+from .throttle import Turn
 from .times import http_date
 
 HOST = "127.0.0.1"
+
+_LIMITS = re.compile("ratelimit-", re.IGNORECASE)
 
 RECOGNISERS: tuple[Callable[[Request, State], Routed | None], ...] = (
     files.recognise,
@@ -94,7 +98,14 @@ class Server:
         if any(isinstance(action, act.Reset) for action in actions):
             connection.reset()
             return False
-        response = self._instead(request, call, actions) or await self._served(request, routed, actions)
+        turns = self._turns(call, actions)
+        refused = any(turn.refused for turn in turns)
+        response = self._instead(request, call, actions, refused=refused) or await self._served(
+            request, routed, actions
+        )
+        for turn in turns:
+            kept = {name: value for name, value in response.headers.items() if not _LIMITS.match(name)}
+            response = replace(response, headers={**kept, **turn.headers})
         for action in actions:
             if isinstance(action, act.Drop):
                 return False
@@ -111,9 +122,18 @@ class Server:
             return replace(reply, body=await self._renderer.get(reply.media), media=None)
         return reply
 
-    def _instead(self, request: Request, call: Call, actions: Actions) -> Response | None:
-        """The answer of a `Status` action: the request is not served at all."""
+    def _turns(self, call: Call, actions: Actions) -> list[Turn]:
+        now = self.state.clock.now()
+        limits = [action for action in actions if isinstance(action, act.RateLimit)]
+        return [self.state.throttle.turn(call.vendor, limit, now) for limit in limits]
+
+    def _instead(
+        self, request: Request, call: Call, actions: Actions, *, refused: bool = False
+    ) -> Response | None:
+        """The answer of a `Status` action, or above a rate limit: the request is not served at all."""
         action = next((action for action in actions if isinstance(action, act.Status)), None)
+        if action is None and refused:
+            action = act.Status(code=429)
         if action is None:
             return None
         response = _error(request, call, action)

@@ -21,6 +21,7 @@ from .actions import Frozen, Vendor
 from .faults import Faults, Script
 from .media import Media
 from .prices import Price
+from .throttle import Throttle
 
 
 class Settings(Frozen):
@@ -225,6 +226,7 @@ class State:
         self.jobs: dict[str, Job] = {}
         self.uploads: dict[str, Upload] = {}  # by path
         self.leaks: list[Leak] = []
+        self.throttle = Throttle()
         self.counts: Counter[tuple[str, str]] = Counter()  # requests by vendor and route
 
     def vendor_now(self, vendor: Vendor) -> float:

@@ -64,6 +64,28 @@ def test_accepted_then_dropped_is_one_prediction(sandbox: Sandbox, rep: replicat
     assert [prediction.input for prediction in rep.predictions.list()] == [INPUT]
 
 
+def test_a_rate_limit_refuses_and_says_how_long(slow: Sandbox, client: httpx.Client) -> None:
+    """Two in a minute: the third is 429 and no job; what is left is told; a minute later there is room."""
+    slow.script(act.RateLimit(submits=2, seconds=60))
+    for send, vendor in ((submit, "fal"), (create, "replicate")):  # each vendor counts for itself
+        answers = [send(slow, client) for _ in range(3)]
+        assert [answer.status_code == 429 for answer in answers] == [False, False, True]
+        assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
+        assert {answer.headers["ratelimit-reset"] for answer in answers} == {"60"}
+        assert [answer.headers.get("retry-after") for answer in answers] == [None, None, "60"]
+        assert sum(job.vendor == vendor for job in slow.jobs()) == 2
+    slow.advance(60)
+    assert create(slow, client).status_code == 201
+
+
+def test_a_rate_limit_that_is_not_told(slow: Sandbox, client: httpx.Client) -> None:
+    """429 and nothing else: the client must find out by itself."""
+    slow.script(act.RateLimit(submits=1, seconds=60, told=False))
+    for answer in (create(slow, client), create(slow, client)):
+        assert not {"ratelimit-remaining", "ratelimit-reset", "retry-after"} & set(answer.headers)
+    assert answer.status_code == 429
+
+
 @pytest.mark.parametrize("when", ["before_body", "after_body"])
 def test_a_reset_accepts_nothing(sandbox: Sandbox, client: httpx.Client, when: str) -> None:
     """The connection dies before the request was served."""
