@@ -13,7 +13,7 @@ from ai_content_pipeline.jobs import Json
 from ai_content_pipeline.providers.transport import Patience
 
 #: Nobody is kept waiting for a page of JSON.
-BRIEF = Patience(connect=5.0, read=20.0, write=10.0, pool=10.0, whole=30.0)
+BRIEF = Patience(connect=5.0, read=20.0, write=10.0, whole=30.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,9 @@ from ai_content_pipeline.jobs import Json
 from ai_content_pipeline.media.hosts import origin_of
 from ai_content_pipeline.providers.acceptance import KEY_REFUSED, acceptance, key_refused
 from ai_content_pipeline.providers.answers import body_of, clean, explained, http_date, retry_after
+from ai_content_pipeline.providers.connections import Connections
 from ai_content_pipeline.providers.pace import Pace, pace_of
 
-#: One connection for each of the threads that a run may have.
-_CONNECTIONS = 128
 _MAX_ANSWER = 256 * 1024**2  # bytes; results may be inside, as data: URIs
 
 
@@ -47,7 +46,6 @@ class Patience:
     connect: float = 10.0
     read: float = 120.0  # long, because giving up on a submit leaves it in doubt
     write: float = 60.0
-    pool: float = 60.0
     whole: float = 300.0
 
 
@@ -94,12 +92,9 @@ class VendorTransport(httpx.BaseTransport):
         self._origins = frozenset(origin_of(httpx.URL(origin)) for origin in origins)
         self._patience = patience or Patience()
         self._local = threading.local()
-        certificates = _certificates()
-        kept = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-        fresh = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0)
-        self._pool = inner or httpx.HTTPTransport(verify=certificates, limits=kept)
+        self._pool = inner or Connections(_certificates(), keep=True)
         # A kept connection that the vendor is just closing would leave a submit in doubt for nothing.
-        self._fresh = inner or httpx.HTTPTransport(verify=certificates, limits=fresh)
+        self._fresh = inner or Connections(_certificates(), keep=False)
 
     def __repr__(self) -> str:
         return f"VendorTransport({self._vendor!r})"
@@ -188,8 +183,8 @@ class VendorTransport(httpx.BaseTransport):
         try:
             response = self._whole(self._fresh.handle_request(request))
             pace = pace_of(response)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            # No connection, no TLS or no place in the pool: no byte of the request left.
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            # No connection, or no TLS: no byte of the request left.
             unreachable = ProviderUnavailable(f"{self._vendor} cannot be reached ({_name(error)})")
             raise NotAccepted(unreachable, temporary=True) from error
         except httpx.HTTPError as error:
@@ -215,7 +210,7 @@ class VendorTransport(httpx.BaseTransport):
     def _bound(self, request: httpx.Request) -> None:
         """No wait without an end, also where the client asks for none."""
         asked = request.extensions.get("timeout", {})
-        ours = {name: getattr(self._patience, name) for name in ("connect", "read", "write", "pool")}
+        ours = {name: getattr(self._patience, name) for name in ("connect", "read", "write")}
         request.extensions["timeout"] = {
             name: limit if asked.get(name) is None else min(limit, asked[name])
             for name, limit in ours.items()

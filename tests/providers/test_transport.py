@@ -74,7 +74,7 @@ def test_an_acceptance_is_what_the_vendor_said() -> None:
     assert len(inner.requests) == 1
 
 
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 def every_transport_error() -> list[type[httpx.TransportError]]:
@@ -301,7 +301,7 @@ def test_no_wait_is_without_an_end(asked: object) -> None:
     http.submit(posting(http, timeout=asked))
     timeout = inner.requests[0].extensions["timeout"]
     ours = Patience()
-    for name in ("connect", "read", "write", "pool"):
+    for name in ("connect", "read", "write"):
         own = httpx.Timeout(asked).as_dict()[name]  # type: ignore[arg-type]
         assert timeout[name] == min(own or 1e9, getattr(ours, name))
 
