@@ -124,12 +124,20 @@ def _facts(result: RunResult) -> Iterable[tuple[str, str]]:
     now = _spent(result.items)
     if now != result.spent:
         yield "By this command", format_usd(now)
-    clips = [item for item in result.items if item.kind is Kind.VIDEO and item.state.good]
+    clips = _shown_clips(result)
     if clips:
         length = sum(item.artifact.info.seconds or 0.0 for item in clips if item.artifact)
         yield "Film", f"{len(clips)} {'clip' if len(clips) == 1 else 'clips'}, {words.duration(length)}"
     yield "Run", name(result.run_id)
     yield "File", name(result.file.name)
+
+
+def _shown_clips(result: RunResult) -> list[ItemResult]:
+    """The clips there are to see, none twice: not those that a film or an enlargement of them shows."""
+    clips = [item for item in result.items if item.kind is Kind.VIDEO and item.state.good]
+    again = {step.name for step in result.steps if step.type in ("concat", "upscale")}
+    shown = {source for item in clips if item.step in again for source in item.inputs}
+    return [item for item in clips if item.address not in shown]
 
 
 def _lines(result: RunResult) -> Iterable[Line]:

@@ -54,6 +54,16 @@ def test_a_film_of_all_clips_and_its_thumbnail(studio: Any) -> None:
     assert item.inputs == ("clips/clips_1", "clips/clips_2", "clips/clips_3")
 
 
+def test_the_report_counts_no_clip_twice(studio: Any) -> None:
+    """What a film shows is part of the film; without one, the clips count themselves."""
+    from ai_content_pipeline.report import page
+
+    result = studio.run(film("a", "b", "c"))
+    assert "1 clip, 3 s" in page.render(result, studio.root)
+    clips_alone = replace(result, steps=result.steps[:1])
+    assert "3 clips, 3 s" in page.render(clips_alone, studio.root)
+
+
 def test_the_same_command_makes_no_film_again(studio: Any) -> None:
     """Nothing is paid and nothing encoded; another fade is another film, from the same clips."""
     studio.run(film("a", "b"))
