@@ -65,7 +65,8 @@ def _show_time(console: Console, plan: Plan) -> None:
     console.say(f"time    about {_time(plan.seconds_parallel)}, {one_by_one} one by one{unknown}")
     path = [_named(tuple(items)) for _, items in groupby(plan.critical, lambda item: item.step)]
     if path:
-        console.say(f"path    {', then '.join(path)}: the run takes as long as these")
+        known = " as far as is known" if plan.untimed else ""
+        console.say(f"path    {', then '.join(path)}: the run takes as long as these{known}")
 
 
 def _show_prices(console: Console, plan: Plan, today: date) -> None:
