@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import repeat
+from math import ceil
 from pathlib import Path
 
 from PIL import Image
@@ -13,6 +15,7 @@ from ai_content_pipeline.media.video import Video, open_video, picture
 
 MAX_RATE = 120
 _USUAL_RATE = Fraction(24)
+_HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +55,16 @@ def pictures(clip: Clip, fps: Fraction) -> Generator[Image.Image]:
     with open_video(clip.path) as video:
         shown, number = None, 0
         for decoded in video.frames():
-            time = _time(video, decoded.pts)
-            if shown is not None and (number + Fraction(1, 2)) / fps < time:
-                image = picture(shown)
-                while number < count and (number + Fraction(1, 2)) / fps < time:
-                    yield image
-                    number += 1
+            until = min(count, ceil(_time(video, decoded.pts) * fps - _HALF))
+            if shown is not None and until > number:
+                yield from repeat(picture(shown), until - number)
+                number = until
             if number == count:
                 return
             shown = decoded
         if shown is None:
             raise video.empty()
-        image = picture(shown)
-        for _ in range(number, count):
-            yield image
+        yield from repeat(picture(shown), count - number)
 
 
 def _time(video: Video, pts: int | None) -> Fraction:

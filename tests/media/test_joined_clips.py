@@ -141,6 +141,21 @@ def test_another_rate_shows_what_was_to_be_seen_then(tmp_path: Path, fps: int, s
     assert [round(middle(image)[0] / 20) for image in played] == expected
 
 
+def test_times_in_milliseconds_lose_no_frame(tmp_path: Path) -> None:
+    """WebM rounds every time to a millisecond; at its own rate each picture is still shown once."""
+    path = tmp_path / "steps.webm"
+    with av.open(str(path), "w", format="webm") as container:
+        stream = container.add_stream("libvpx", rate=24, options={"deadline": "realtime", "crf": "4"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for number in range(12):
+            frame = av.VideoFrame.from_image(Image.new("RGB", SIZE, (20 * number,) * 3))
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    shown = [round(middle(image)[0] / 20) for image in pictures(read_clip(path), Fraction(24))]
+    assert shown[:12] == list(range(12))
+
+
 @pytest.mark.parametrize(("fit", "corner"), [("pad", (0, 0, 0)), ("crop", GREEN)])
 def test_other_shapes_are_padded_or_cropped_never_stretched(tmp_path: Path, fit: str, corner: Colour) -> None:
     """A square in a wide film stands between black bars, or fills it without its edges."""
