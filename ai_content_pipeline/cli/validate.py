@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ai_content_pipeline.cli import completers, options
+
+if TYPE_CHECKING:
+    from ai_content_pipeline.catalog import Catalogue
+    from ai_content_pipeline.errors import Problem
+    from ai_content_pipeline.pipeline.checked import Pipeline
 
 
 @click.command("validate", short_help="Check pipeline files.")
@@ -20,12 +25,14 @@ from ai_content_pipeline.cli import completers, options
 )
 @options.showing_options
 def command(files: tuple[Path, ...], **arguments: Any) -> int:
-    """Check FILES: syntax, keys, models, parameters, inputs and counts. Nothing is run, spent or written."""
+    """Check FILES, with each of their profiles: syntax, keys, models, parameters, inputs and counts. Nothing
+    is run, spent or written.
+    """
     import os
 
     from ai_content_pipeline.cli.execute import invocation
     from ai_content_pipeline.cli.publications import Publications, catalogue_of
-    from ai_content_pipeline.errors import InvalidPipeline, Problem
+    from ai_content_pipeline.errors import InvalidPipeline
     from ai_content_pipeline.pipeline.expansion import expand
     from ai_content_pipeline.pipeline.load import load_pipeline
     from ai_content_pipeline.pipeline.project import find_project
@@ -41,6 +48,9 @@ def command(files: tuple[Path, ...], **arguments: Any) -> int:
             except InvalidPipeline as error:
                 problems += error.problems
                 continue
+            if wrong := _of_profiles(expansion.pipeline, catalogue):
+                problems += wrong
+                continue
             steps, items = len(expansion.steps), len(expansion.items)
             console.say(f"{file}: valid, {steps} steps, {items} items")
             for warning in expansion.warnings:
@@ -51,3 +61,24 @@ def command(files: tuple[Path, ...], **arguments: Any) -> int:
             raise InvalidPipeline(problems)
         outcome.data = {"files": summaries}
     return outcome.exit_code
+
+
+def _of_profiles(pipeline: Pipeline, catalogue: Catalogue) -> list[Problem]:
+    """What is wrong with a pipeline only when one of its profiles is chosen."""
+    import os
+    from dataclasses import replace
+
+    from ai_content_pipeline.errors import InvalidPipeline
+    from ai_content_pipeline.pipeline.blocks import profiles
+    from ai_content_pipeline.pipeline.expansion import expand
+    from ai_content_pipeline.pipeline.load import load_pipeline
+
+    found: list[Problem] = []
+    for name in profiles(pipeline.source):
+        try:
+            expand(load_pipeline(pipeline.path, environ=os.environ, profile=name), catalogue=catalogue)
+        except InvalidPipeline as error:
+            found += [
+                replace(each, message=f"with profile {name}: {each.message}") for each in error.problems
+            ]
+    return found

@@ -122,6 +122,21 @@ def test_the_resolved_file_is_data(project: Path, capsys: pytest.CaptureFixture[
     assert told(capsys)["data"] == {"resolved": text}
 
 
+def test_validate_tries_every_profile(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A profile whose model does not take the file's parameters is found before anybody chooses it."""
+    assert run_app(["validate", "film.yaml"]) == 0
+    bad = FILM.replace("params: {duration: 10}", "params: {duration: 10, negative_prompt: blur}").replace(
+        "  free:", "  lite: {image_to_video: {model: seedance_1_lite}}\n  free:"
+    )
+    (project / "bad.yaml").write_text(bad, encoding="utf-8")
+    capsys.readouterr()
+    assert run_app(["validate", "bad.yaml"]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("bad.yaml:4:82: with profile lite: ")
+    assert "negative_prompt" in said
+    assert run_app(["plan", "bad.yaml"]) == 0
+
+
 def test_redo_takes_a_profile(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The item of a profile's run is redone with that profile: no other model is asked."""
     assert run_app(["run-chain", "film.yaml", "--profile", "free"]) == 0
