@@ -11,6 +11,8 @@ from ai_content_pipeline.engine.plan import Plan, PlanItem
 from ai_content_pipeline.engine.price_list import differences, sources
 from ai_content_pipeline.jobs import JobRequest
 
+_CENTS = 2  # places
+
 
 def plan_data(plan: Plan, today: date) -> dict[str, Any]:
     """The `data` of the envelope. `today` tells which prices are old."""
@@ -79,4 +81,9 @@ def _amount(estimate: CostEstimate) -> str | None:
 
 
 def _text(usd: Decimal) -> str:
-    return f"{usd:f}"
+    """``0``, ``1.40``, ``0.0398``: two places at least, no further zeros behind."""
+    if usd == 0:
+        return "0"
+    exact = usd.normalize()
+    places = -int(exact.as_tuple().exponent)
+    return f"{exact:f}" if places > _CENTS else f"{exact:.{_CENTS}f}"

@@ -28,9 +28,8 @@ def changes(agreed: AgreedPlan, now: AgreedPlan) -> tuple[str, ...]:
     for name, model, card in _changed(agreed.models, now.models):
         lines.append(f"{name} {_change(model, card, 'has another card')}")
     items = tuple(_item_changes(agreed, now))
-    follows = [line for line, paid in items if not paid]  # of a change above it, as a rule
-    lines += [line for line, paid in items if paid]
-    return tuple(lines or follows)
+    paid = [line for line, by_model in items if by_model]
+    return (*lines, *(paid or (line for line, _ in items)))  # what is made here follows from what is paid
 
 
 def _item_changes(agreed: AgreedPlan, now: AgreedPlan) -> Iterator[tuple[str, bool]]:
