@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -22,6 +22,20 @@ _WHERE = {
     Role.END: "write 'input: {start: …, end: …}' or an entry's 'end'",
     Role.REFERENCE: "write 'references' on the step or in an entry",
     Role.MASK: "write 'input: {input: …, mask: …}'",
+}
+
+#: Names that other models have for the same thing.
+_ALIKE = {
+    "duration": ("num_frames", "seconds"),
+    "num_frames": ("duration",),
+    "num_images": ("num_outputs", "max_images"),
+    "num_outputs": ("num_images",),
+    "aspect_ratio": ("image_size", "size"),
+    "image_size": ("aspect_ratio", "size", "width"),
+    "steps": ("num_inference_steps",),
+    "cfg_scale": ("guidance_scale", "guide_scale", "guidance"),
+    "guidance_scale": ("cfg_scale", "guide_scale", "guidance"),
+    "audio": ("generate_audio",),
 }
 
 _ARTICLES = {
@@ -109,11 +123,25 @@ def _unknown(card: Card, task: Task, name: str) -> Misfit:
     roles = {field.name: role for role, field in reversed(tuple(card.roles.items()))}
     if name in roles:
         return Misfit(name, f"{name} is not a parameter: it takes a file", _where(task, roles[name]))
-    meant = _close(name, (*(card.parameters or {}), *roles))
+    role = _role_of(name)
+    meant = card.roles[role].name if role in card.roles else _meant(card, name, roles)
     hint = f"did you mean {meant!r}?" if meant else _listing(card)
     if meant in roles:
         hint = f"for {meant!r}, {_where(task, roles[meant])}"
     return Misfit(name, f"{card.key} has no parameter {_show(name)}", hint)
+
+
+def _role_of(name: str) -> Role | None:
+    """What a field of that name would take at other vendors: ``tail_image_url`` is an end picture."""
+    from ai_content_pipeline.catalog.detection import role_in
+
+    return role_in(name)
+
+
+def _meant(card: Card, name: str, roles: Iterable[str]) -> str | None:
+    """The parameter that was meant: what other models call so, else the nearest name."""
+    other = next((other for other in _ALIKE.get(name, ()) if other in (card.parameters or {})), None)
+    return other or _close(name, (*(card.parameters or {}), *roles))
 
 
 def _where(task: Task, role: Role) -> str:

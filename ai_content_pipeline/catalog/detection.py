@@ -90,6 +90,14 @@ def kind_of(field: Field) -> Kind | None:
     return Kind.IMAGE if field.uri and said & _PICTURE and not said & (_OTHER | _VIDEO) else None
 
 
+def role_in(name: str) -> Role | None:
+    """The role that a field's name alone tells; None where it names no picture, or not what for."""
+    if kind_of(Field(name, "string", uri=True)) is not Kind.IMAGE:
+        return None
+    words = _words(name)
+    return next((role for role, names in _ROLES if words & names), None)
+
+
 def _role(field: Field, takes: Kind, task: Task) -> Role:
     words = _words(field.name)
     for role, names in _ROLES:

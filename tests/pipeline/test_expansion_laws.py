@@ -128,23 +128,23 @@ steps:
 @pytest.mark.parametrize(
     "text",
     [
-        "steps: [{type: text_to_image, model: draft, params: {prompt: Go, num_images: 10001}}]",
+        f"steps: [{{type: text_to_image, model: draft, params: {{prompts: [{'Go, ' * 10_001}]}}}}]",
         "steps:\n"
-        + "  - {type: text_to_image, model: nano_banana_pro, params: {prompt: G, num_images: 9999}}\n" * 40,
+        + f"  - {{type: text_to_image, model: draft, params: {{prompts: [{'G, ' * 300}]}}}}\n" * 40,
     ],
 )
 def test_fan_out_is_bounded(text: str) -> None:
     """More than ten thousand items are refused before they are all built, in one step and over many."""
-    with pytest.raises(InvalidPipeline):
+    with pytest.raises(InvalidPipeline, match=r"items (up to here )?are more than the limit of 10,000"):
         expanded(text)
 
 
 def test_ten_thousand_items_are_no_problem() -> None:
     """The limit itself is reachable, in little time: counting is linear in the items."""
-    half = MAX_ITEMS // 2
+    half = "Go, " * (MAX_ITEMS // 2)
     text = f"""
 steps:
-  - {{name: b, type: text_to_image, model: nano_banana_pro, params: {{prompt: Go, num_images: {half}}}}}
+  - {{name: b, type: text_to_image, model: nano_banana_pro, params: {{prompts: [{half}]}}}}
   - {{type: thumbnail}}
 """
     assert len(expanded(text).items) == MAX_ITEMS
