@@ -17,5 +17,6 @@ def warm(expansion: Expansion) -> None:
     from ai_content_pipeline.media import download, images, probe
     from ai_content_pipeline.report import page
 
+    page.template()
     if any(item.makes.kind is Kind.VIDEO for item in expansion.items):
         from ai_content_pipeline.media import video

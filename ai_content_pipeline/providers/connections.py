@@ -17,6 +17,8 @@ from contextlib import contextmanager
 
 import httpx
 
+from ai_content_pipeline.media.hosts import origin_of
+
 _PIECE = 1 << 16
 _Connection = http.client.HTTPConnection
 _Timeouts = dict[str, float]
@@ -64,8 +66,8 @@ class Connections(httpx.BaseTransport):
             self._forget(url, connection)
 
     def _connected(self, url: httpx.URL, timeouts: _Timeouts) -> _Connection:
-        kept: dict[object, _Connection] = self._local.__dict__
-        connection = kept.get(_origin(url))
+        kept: dict[str, _Connection] = self._local.__dict__
+        connection = kept.get(origin_of(url))
         if connection is not None:
             if _alive(connection):
                 return connection
@@ -76,7 +78,7 @@ class Connections(httpx.BaseTransport):
         with self._guard:
             self._open.add(connection)
         if self._keep:
-            kept[_origin(url)] = connection
+            kept[origin_of(url)] = connection
         return connection
 
     def _made(self, url: httpx.URL, timeout: float) -> _Connection:
@@ -86,7 +88,7 @@ class Connections(httpx.BaseTransport):
         return http.client.HTTPConnection(host, port, timeout=timeout)
 
     def _forget(self, url: httpx.URL, connection: _Connection) -> None:
-        self._local.__dict__.pop(_origin(url), None)
+        self._local.__dict__.pop(origin_of(url), None)
         with self._guard:
             self._open.discard(connection)
         connection.close()
@@ -102,6 +104,7 @@ class _Stream(httpx.SyncByteStream):
         self._url = url
         self._connection = connection
         self._answer = answer
+        self._whole = False
 
     def __iter__(self) -> Iterator[bytes]:
         with _told(httpx.ReadTimeout, httpx.ReadError):
@@ -109,12 +112,12 @@ class _Stream(httpx.SyncByteStream):
                 yield piece
             if self._answer.length:
                 raise httpx.RemoteProtocolError("the answer was cut off")
+        self._whole = True
 
     def close(self) -> None:
-        length, closed = self._answer.length, self._answer.isclosed()
-        whole = length == 0 or (length is None and closed)  # None: in chunks, and closed after the last
         self._answer.close()
-        self._owner.ended(self._url, self._connection, whole=whole and not self._answer.will_close)
+        whole = self._whole and not self._answer.will_close
+        self._owner.ended(self._url, self._connection, whole=whole)
 
 
 def _send(connection: _Connection, request: httpx.Request) -> None:
@@ -131,10 +134,6 @@ def _send(connection: _Connection, request: httpx.Request) -> None:
         connection.send(piece)
     if chunked:
         connection.send(b"0\r\n\r\n")
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
 
 
 def _alive(connection: _Connection) -> bool:

@@ -141,7 +141,8 @@ class FalProvider:
         # by itself, and its get() loses the header with the billed units.
         if not all(text(handle.data, name) for name in _URLS):
             return Gone("the record of the request does not say where fal has it")
-        response = self._api.get(text(handle.data, "status_url"), params={"logs": "true"})
+        url = text(handle.data, "status_url")
+        response = self._get(f"{url}{'&' if '?' in url else '?'}logs=true")
         if says_404(response):
             return Gone(f"fal does not know the request: {self._http.said(response)}")
         status = object_of(self._http.checked(response))
@@ -157,8 +158,15 @@ class FalProvider:
         said = last_line(log) if word == "IN_PROGRESS" else f"fal says {word}"
         return Running(progress(log), self._http.words(said or "") or None)
 
+    def _get(self, url: str) -> httpx.Response:
+        """Without a client's cookies, redirects and hooks, which cost as much as the request itself."""
+        extensions = {"timeout": _POLL.as_dict()}
+        return self._http.handle_request(
+            httpx.Request("GET", url, headers=self._api.headers, extensions=extensions)
+        )
+
     def _result(self, handle: Handle, status: Mapping[str, Json]) -> JobStatus:
-        response = self._api.get(text(handle.data, "response_url"))
+        response = self._get(text(handle.data, "response_url"))
         if says_404(response):
             return Gone(f"fal no longer has the result: {self._http.said(response)}")
         ended = result_of(response, status, self._http.words)

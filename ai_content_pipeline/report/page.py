@@ -70,7 +70,7 @@ class Page:
 
 def render(result: RunResult, folder: Path) -> str:
     """The page. Links lead to files below `folder`."""
-    return _template().render(page=view(result, folder))
+    return template().render(page=view(result, folder))
 
 
 def view(result: RunResult, folder: Path) -> Page:
@@ -180,7 +180,8 @@ def _notes(result: RunResult) -> Iterable[str]:
 
 
 @cache
-def _template() -> Template:
+def template() -> Template:
+    """The page's template, compiled: the slowest part of a small report, and known before any result is."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
