@@ -198,6 +198,16 @@ print(*(name for name in heavy if name in sys.modules))
     assert done.stdout.splitlines() == ["flux_dev", ""]
 
 
+def test_the_cards_in_the_docs_are_sound(tmp_path: Path) -> None:
+    """Every TOML block of docs/models.md is a file that loads, alone and with the others."""
+    page = (Path(__file__).parents[2] / "docs/models.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 2
+    for text in (*blocks, "\n".join(blocks)):
+        write(tmp_path, text)
+        use(tmp_path)
+
+
 # -- writing -------------------------------------------------------------------------------------------
 
 COMMENTED = """# mine
