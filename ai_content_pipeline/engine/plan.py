@@ -8,12 +8,12 @@ from enum import StrEnum
 
 from ai_content_pipeline.artifacts import Artifact, Frame, Role, Source
 from ai_content_pipeline.cost import CostEstimate, total
-from ai_content_pipeline.engine import takes
 from ai_content_pipeline.engine.forecast import forecast
 from ai_content_pipeline.engine.graph import Graph, Unit, build, check_redo
 from ai_content_pipeline.engine.local import frame_work, with_inputs
 from ai_content_pipeline.engine.pricing import PriceBook, median, usual_seconds
 from ai_content_pipeline.engine.selection import EVERYTHING, Selection, check_inputs
+from ai_content_pipeline.engine.takes import Takes
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.store import OPEN, State, Store, claimable
@@ -114,6 +114,7 @@ class _Planner:
             check_redo(graph, redo)
             self._redone = graph.maker[redo].number
             self._wanted = graph.closure(redo)
+        self._takes = Takes(store)
         self._known: dict[str, Artifact] = {}
         self._keys: dict[int, str] = {}
         self._ended: set[int] = set()  # units without a file that this run could make
@@ -197,7 +198,7 @@ class _Planner:
     def _job_state(self, unit: Unit, request: JobRequest) -> PlanState:
         if unit.number == self._redone:
             return PlanState.RUN
-        take = takes.current(self._store, request, unit.ordinal)
+        take = self._takes.current(request, unit.ordinal)
         key = self._keys[unit.number] = keys.request_key(replace(request, take=take), unit.ordinal)
         job = self._store.job(key)
         if job is None or claimable(job):

@@ -8,13 +8,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from ai_content_pipeline.artifacts import Artifact, Frame, Role, Source
-from ai_content_pipeline.engine import events, item_results, takes
+from ai_content_pipeline.engine import events, item_results
 from ai_content_pipeline.engine.delivery import Delivery
 from ai_content_pipeline.engine.graph import Unit
 from ai_content_pipeline.engine.item_results import Made, Times
 from ai_content_pipeline.engine.local import LocalRunner, frame_work, with_inputs
 from ai_content_pipeline.engine.pricing import FREE, terms, unit_price
 from ai_content_pipeline.engine.results import ItemResult, ItemState
+from ai_content_pipeline.engine.takes import Takes
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError, BudgetRefused, Interrupted, OutcomeUnknown
 from ai_content_pipeline.generation import keys
@@ -63,6 +64,7 @@ class UnitRunner:
 
     def __post_init__(self) -> None:
         self.local: LocalRunner = self.workshop.local
+        self.takes = Takes(self.workshop.store)
 
     def run(self, unit: Unit, results: Mapping[str, ItemResult]) -> tuple[ItemResult, ...]:
         """The results of the unit's items; a failure becomes their typed error."""
@@ -143,8 +145,8 @@ class UnitRunner:
 
     def _take(self, unit: Unit, request: JobRequest) -> int:
         if self.redo is None or all(item.address != self.redo for item in unit.items):
-            return takes.current(self.workshop.store, request, unit.ordinal)
-        return takes.to_redo(self.workshop.store, request, unit.ordinal, self.door.run, unit.items[0].address)
+            return self.takes.current(request, unit.ordinal)
+        return self.takes.to_redo(request, unit.ordinal, self.door.run, unit.items[0].address)
 
     def _await_collector(self, key: str) -> None:
         """A job in doubt, which a collector has just asked the vendor about, is not asked about twice."""

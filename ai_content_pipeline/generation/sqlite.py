@@ -258,11 +258,11 @@ class SqliteStore:
         row = (key, rows.dump_artifacts(artifacts))
         self._writer.soon(lambda db: db.execute("INSERT OR REPLACE INTO local VALUES (?, ?)", row))
 
-    def current_take(self, lineage: str) -> int:
+    def current_takes(self) -> dict[str, int]:
         query = """
-            SELECT coalesce(max(redo.take), 0) FROM redo JOIN job USING (lineage, take)
-            WHERE redo.lineage=? AND job.state='done'"""
-        return self._writer.look(lambda db: int(db.execute(query, (lineage,)).fetchone()[0]))
+            SELECT redo.lineage, max(redo.take) FROM redo JOIN job USING (lineage, take)
+            WHERE job.state='done' GROUP BY 1"""
+        return dict(self._writer.look(lambda db: db.execute(query).fetchall()))
 
     def redo_take(self, lineage: str, run: str, address: str) -> int:
         return self._writer.call(lambda db: moves.redo_take(db, lineage, run, address))

@@ -284,8 +284,8 @@ class Store(Protocol):
         """Remember a local result. Free to repeat, so it may be lost with the process."""
         ...
 
-    def current_take(self, lineage: str) -> int:
-        """The newest good take that a redo made, else 0."""
+    def current_takes(self) -> Mapping[str, int]:
+        """By lineage, the newest good take that a redo made."""
         ...
 
     def redo_take(self, lineage: str, run: str, address: str) -> int:
