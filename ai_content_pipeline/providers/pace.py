@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import httpx
-
-from ai_content_pipeline.providers.answers import http_date, number, retry_after
+if TYPE_CHECKING:  # every plan imports this file, and a plan has no use for httpx
+    import httpx
 
 #: From here on a number of seconds is a time of day (Unix time), not a length.
 _UNIX_TIME = 1e9
@@ -28,6 +28,8 @@ class Pace:
 
 def pace_of(response: httpx.Response) -> Pace:
     """Reads ``Retry-After``, and ``ratelimit-remaining`` with ``ratelimit-reset`` (seconds, or Unix time)."""
+    from ai_content_pipeline.providers.answers import http_date, retry_after
+
     refused = True if response.status_code == 429 else False if response.is_success else None
     left, reset = _header(response, "remaining"), _header(response, "reset")
     if reset is not None and reset > _UNIX_TIME:
@@ -39,6 +41,8 @@ def pace_of(response: httpx.Response) -> Pace:
 
 
 def _header(response: httpx.Response, name: str) -> float | None:
+    from ai_content_pipeline.providers.answers import number
+
     headers = response.headers
     said = number(headers.get(f"ratelimit-{name}") or headers.get(f"x-ratelimit-{name}"))
     return None if said is None else float(said)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -330,3 +332,24 @@ def test_a_redo_asks_before_it_spends(project, monkeypatch, capsys):
     monkeypatch.setenv("FAL_KEY", "id:secret")
     assert run_app(["redo", "paid.yaml", "board/board_1"]) == 5
     assert "nobody is here to ask" in capsys.readouterr().err
+
+
+# -- what it takes -----------------------------------------------------------------------------------------
+
+_HEAVY = ("httpx", "PIL", "av", "fal_client", "replicate", "rich", "numpy", "statistics")
+_PROGRAM = """
+import sys
+from ai_content_pipeline.cli.app import run_app
+code = run_app(sys.argv[1:])
+print(code, sorted(name for name in {heavy!r} if name in sys.modules), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", [["plan"], ["run-chain", "--dry-run"], ["graph"]])
+def test_a_plan_imports_nothing_heavy(project, command):
+    """Vendors' clients and media libraries are of no use to a plan, so it does not wait for them."""
+    program = _PROGRAM.format(heavy=_HEAVY)
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *command, "paid.yaml"], capture_output=True, text=True, check=True
+    )
+    assert ended.stderr.splitlines()[-1] == "0 []"
