@@ -20,7 +20,7 @@ from ai_content_pipeline.jobs import WireRequest
 from benchmarks.measure import ROOT, Measure, run_fake
 
 ITEMS = 10_000
-_MEMORY = Path("/dev/shm")  # noqa: S108  a throw-away folder
+_MEMORY = Path("/dev/shm")
 #: A PNG of one grey pixel.
 _PICTURE = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
