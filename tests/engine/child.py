@@ -30,6 +30,7 @@ from ai_content_pipeline.engine.results import RunResult
 from ai_content_pipeline.engine.run import RunOptions, run
 from ai_content_pipeline.engine.workshop import Workshop, open_workshop
 from ai_content_pipeline.errors import AicpError
+from ai_content_pipeline.generation.fetch import Download
 from ai_content_pipeline.generation.sqlite import SqliteStore
 from ai_content_pipeline.jobs import (
     CancelAnswer,
@@ -64,12 +65,10 @@ class DiskVendor:
 
     repeatable = False
 
-    def __init__(self, name: str, folder: Path, seconds: float, draw: Draw, scratch: Path) -> None:
+    def __init__(self, name: str, folder: Path, seconds: float) -> None:
         self.name = name
         self._folder = folder
         self._seconds = seconds
-        self._draw = draw
-        self._scratch = scratch
         folder.mkdir(exist_ok=True)
 
     def upload(self, artifact: Artifact, path: Path) -> Upload:
@@ -97,14 +96,8 @@ class DiskVendor:
         age = time.time() - job["created"]
         if age < self._seconds:
             return Running(age / self._seconds)
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        wire = WireRequest(job["endpoint"], job["payload"])
-        return Succeeded(
-            tuple(
-                Output(path=self._draw(wire, self._scratch / f"{handle.request_id}-{n}"))
-                for n in range(job["payload"]["outputs"])
-            )
-        )
+        count = job["payload"]["outputs"]
+        return Succeeded(tuple(Output(url=f"{handle.request_id}#{n}") for n in range(count)))
 
     def cancel(self, handle: Handle) -> CancelAnswer:
         return CancelAnswer.UNSUPPORTED
@@ -120,6 +113,16 @@ class DiskVendor:
 
     def close(self) -> None:
         """There is nothing to give back."""
+
+
+def downloads(folder: Path, draw: Draw) -> Download:
+    """Results are drawn when they are fetched."""
+
+    def download(url: str, path: Path) -> None:
+        job = json.loads((folder / f"{url.partition('#')[0]}.json").read_text())
+        draw(WireRequest(job["endpoint"], job["payload"]), path)
+
+    return download
 
 
 def noise(wire: WireRequest, path: Path) -> Path:
@@ -177,8 +180,7 @@ def opened(settings: dict[str, Any]) -> AbstractContextManager[Workshop]:
 
     def vendor(name: str) -> Any:
         def make(surroundings: Surroundings) -> DiskVendor:
-            draw = noise if settings.get("large") else sketch
-            return DiskVendor(name, root / "vendor", settings.get("seconds", 0.0), draw, surroundings.scratch)
+            return DiskVendor(name, root / "vendor", settings.get("seconds", 0.0))
 
         return make
 
@@ -188,7 +190,10 @@ def opened(settings: dict[str, Any]) -> AbstractContextManager[Workshop]:
 
     factories = PROVIDERS if settings.get("draft") else {name: vendor(name) for name in ("fal", "replicate")}
     environ = {"AICP_RECONCILE_GRACE": "0.1"}
-    return open_workshop(Project(root), environ, factories=factories, open_store=open_store)
+    download = downloads(root / "vendor", noise if settings.get("large") else sketch)
+    return open_workshop(
+        Project(root), environ, factories=factories, open_store=open_store, download=download
+    )
 
 
 def go(settings: dict[str, Any], workshop: Workshop) -> int:
