@@ -124,7 +124,7 @@ def _unknown(card: Card, task: Task, name: str) -> Misfit:
     if name in roles:
         return Misfit(name, f"{name} is not a parameter: it takes a file", _where(task, roles[name]))
     role = _role_of(name)
-    meant = card.roles[role].name if role in card.roles else _meant(card, name, roles)
+    meant = card.roles[role].name if role is not None and role in card.roles else _meant(card, name, roles)
     hint = f"did you mean {meant!r}?" if meant else _listing(card)
     if meant in roles:
         hint = f"for {meant!r}, {_where(task, roles[meant])}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-
 #: Seconds between two looks at a job, at most.
 LONGEST_POLL = 4.0
 

@@ -209,8 +209,8 @@ def test_the_retry_command_is_the_command(project, capsys):
     monkey = "pictures.params.prompts.0=a 'quoted' boat; rm -rf"
     words = ["run-chain", "small.yaml", "--draft", "--set", monkey, "--json"]
     assert run_app(words) == 0
-    from ai_content_pipeline.cli.wish import Wish
     from ai_content_pipeline.cli.options import Showing
+    from ai_content_pipeline.cli.wish import Wish
 
     wish = Wish.of("run-chain", Path("small.yaml"), None, Showing(), overrides=(monkey,), draft=True)
     assert shlex.split(wish.retry("pictures/pictures_1")) == [

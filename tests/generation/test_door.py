@@ -91,6 +91,7 @@ def test_a_job_is_journaled_with_all_that_is_needed_later(world):
         "params": {"n": "5"},
         "seed": made.job.wire.payload["seed"],
         "inputs": {"start": [file.sha256]},
+        "terms": None,
     }
     assert (made.job.address, made.job.run, made.job.outputs) == ("stills/a cup", "run", 2)
     assert made.job.wire.payload["start"] == [f"fake://{file.sha256}"]
