@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ai_content_pipeline.errors import InvalidPipeline, UsageError
 from ai_content_pipeline.pipeline.expansion import Expansion, expand
+from ai_content_pipeline.pipeline.layers import apply_layers
 from ai_content_pipeline.pipeline.load import check_pipeline
 from ai_content_pipeline.pipeline.overrides import apply_overrides
 from ai_content_pipeline.pipeline.source import loads
@@ -25,6 +26,15 @@ SOUND: dict[str, Any] = {
     "max_cost": 5.5,
     "env": {"STYLE": "ink"},
     "input_image": "files/small.png",
+    "defaults": {"image_to_video": {"params": {"duration": 5}}, "thumbnail": {"params": {"quality": 80}}},
+    "profiles": {
+        "fast": {
+            "seed": 8,
+            "text_to_image": {"params": {"resolution": "1K"}, "model_params": {"y": 2}},
+            "clips": {"model_params": {"z": 1}},
+            "thumbnail_1": {"enabled": False},
+        }
+    },
     "steps": [
         {"name": "board", "type": "text_to_image", "model": "nano_banana_pro", "params": {"num_images": 2}},
         {"name": "scenes", "type": "split_image", "params": {"grid": "2x2", "naming": "s_{n}", "gutter": 2}},
@@ -39,7 +49,6 @@ SOUND: dict[str, Any] = {
             "params": {
                 "parallel": True,
                 "max_workers": 4,
-                "duration": 5,
                 "prompt": "Go",
                 "prompts": [
                     "One",
@@ -79,7 +88,7 @@ VALUES = st.recursive(
 def files(draw: st.DrawFn) -> str:
     """A sound file in which one to three values were replaced, removed or added. JSON is YAML."""
     data = copy.deepcopy(SOUND)
-    places = [data, *data["steps"]]
+    places = [data, *data["steps"], data["defaults"], data["profiles"]["fast"]]
     for _ in range(draw(st.integers(1, 3))):
         here: Any = draw(st.sampled_from(places))
         while True:
@@ -101,15 +110,23 @@ def files(draw: st.DrawFn) -> str:
     return json.dumps(data, ensure_ascii=False)
 
 
-@given(files(), st.booleans())
+def planned(text: str, *, draft: bool = False, profile: str | None = None) -> Expansion:
+    """The items of a file beside those of `bad`."""
+    source = loads(text, name=str(Path(__file__).with_name("bad") / "film.yaml"))
+    layered = apply_layers(source, profile)
+    return expand(check_pipeline(layered.source, layered.problems), draft=draft)
+
+
+@given(files(), st.booleans(), st.sampled_from([None, "fast"]))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_file_is_planned_or_refused_in_words(text: str, draft: bool) -> None:
+def test_any_file_is_planned_or_refused_in_words(text: str, draft: bool, profile: str | None) -> None:
     """Hostile and careless files alike end in a plan or in problems that each name their place."""
-    bad = Path(__file__).with_name("bad")
     try:
-        expansion = expand(check_pipeline(loads(text, name=str(bad / "film.yaml"))), draft=draft)
+        expansion = planned(text, draft=draft, profile=profile)
     except InvalidPipeline as error:
         refused = error.problems
+    except UsageError:
+        refused = ()  # the profile is gone
     else:
         refused = ()
         _work(expansion)
@@ -145,8 +162,7 @@ def test_any_override_is_used_or_refused_in_words(path: list[str], value: str) -
 
 def test_the_sound_file_is_sound() -> None:
     """What the tests above break is whole before, apart from one end picture the second model cannot take."""
-    bad = Path(__file__).with_name("bad")
     with pytest.raises(InvalidPipeline):
-        expand(check_pipeline(loads("{}", name=str(bad / "film.yaml"))))
-    expansion = expand(check_pipeline(loads(json.dumps(SOUND), name=str(bad / "film.yaml"))))
-    assert len(expansion.steps) == 4
+        planned("{}")
+    assert len(planned(json.dumps(SOUND)).steps) == 4
+    assert len(planned(json.dumps(SOUND), profile="fast").steps) == 3

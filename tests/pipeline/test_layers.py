@@ -21,7 +21,7 @@ FILM = """name: film
 seed: 7
 max_cost: 5
 defaults:
-  image_to_video: {model: kling_2_6_pro, params: {duration: 5, parallel: true}}
+  image_to_video: {model: kling_2_6_pro, params: {duration: 5, parallel: true, max_workers: 3}}
   clips: {params: {max_workers: 2}}
   thumbnail: {params: {size: 128}}
 profiles:
@@ -70,7 +70,7 @@ def test_defaults_by_type_and_by_name_fill_what_a_step_leaves_out(film: Path) ->
     assert step(read(film), "clips")["model"] == "kling_2_6_pro"
     assert params(film, "clips") == {"duration": 5, "parallel": True, "max_workers": 2}
     assert step(read(film), "again")["model"] == "draft"
-    assert params(film, "again") == {"duration": 3, "parallel": True}
+    assert params(film, "again") == {"duration": 3, "parallel": True, "max_workers": 3}
     assert params(film, "thumbnail_1") == {"size": 128}
 
 
