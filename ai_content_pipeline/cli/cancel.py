@@ -21,7 +21,7 @@ def command(addresses: tuple[str, ...], **arguments: Any) -> int:
     """
     from ai_content_pipeline.cli.execute import invocation
     from ai_content_pipeline.cli.memory import memory
-    from ai_content_pipeline.engine.collect import cancel_jobs, collect_jobs, orphaned
+    from ai_content_pipeline.engine.collect import cancel_jobs, collect_jobs, orphaned, told
     from ai_content_pipeline.errors import ProviderUnavailable
     from ai_content_pipeline.jobs import CancelAnswer
 
@@ -37,7 +37,7 @@ def command(addresses: tuple[str, ...], **arguments: Any) -> int:
         asked = {job.key for job, answer in answers if answer is not CancelAnswer.NO_ANSWER}
         ended = [job for job in orphaned(workshop) if job.key in asked]
         for job, error in collect_jobs(workshop, ended):
-            console.say(f"{job.address}  {'collected' if error is None else error.message}")
+            console.say(f"{job.address}  {told(job, error)}")
         if len(asked) < len(answers):
             outcome.exit_code = ProviderUnavailable.exit_code
         outcome.data = {"jobs": [{"address": job.address, "answer": answer.value} for job, answer in answers]}

@@ -20,24 +20,27 @@ def command(**arguments: Any) -> int:
     """
     from ai_content_pipeline.cli.execute import invocation
     from ai_content_pipeline.cli.memory import memory
-    from ai_content_pipeline.engine.collect import collect_all
+    from ai_content_pipeline.engine.collect import collect_all, told
     from ai_content_pipeline.errors import worst
+    from ai_content_pipeline.generation.store import State
 
     with (
         invocation("fetch", options.showing(arguments)) as (console, outcome),
         memory(os.environ) as workshop,
     ):
-        collected, failed, codes = [], [], []
+        collected: list[str] = []
+        unsent: list[str] = []
+        failed, codes = [], []
         for job, error in collect_all(workshop):
             if error is None:
-                collected.append(job.address)
-                console.say(f"{job.address}  collected")
+                (collected if job.state is State.DONE else unsent).append(job.address)
+                console.say(f"{job.address}  {told(job, error)}")
             else:
                 failed.append({"address": job.address, "message": error.message, "hint": error.hint})
                 codes.append(error.exit_code)
                 console.warn(f"{job.address}: {error.message}")
-        if not collected and not failed:
+        if not collected and not unsent and not failed:
             console.say("nothing to collect")
-        outcome.data = {"collected": collected, "not_collected": failed}
+        outcome.data = {"collected": collected, "never_accepted": unsent, "not_collected": failed}
         outcome.exit_code = worst(codes)
     return outcome.exit_code

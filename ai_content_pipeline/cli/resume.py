@@ -64,11 +64,11 @@ def _held(workshop: Workshop, addresses: Sequence[str]) -> list[Job]:
 
 
 def _wait(workshop: Workshop, jobs: Sequence[Job], console: Console) -> list[int]:
-    from ai_content_pipeline.engine.collect import collect_jobs
+    from ai_content_pipeline.engine.collect import collect_jobs, told
 
     codes = []
     for job, error in collect_jobs(workshop, jobs):
-        console.say(f"{job.address}  {'collected' if error is None else error.message}")
+        console.say(f"{job.address}  {told(job, error)}")
         codes += [] if error is None else [error.exit_code]
     return codes
 

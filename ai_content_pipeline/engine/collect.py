@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError
+from ai_content_pipeline.generation import outcomes
 from ai_content_pipeline.generation.door import Door
 from ai_content_pipeline.generation.store import OPEN, Job, State
 from ai_content_pipeline.jobs import CancelAnswer, Handle, Reason
@@ -23,14 +24,21 @@ def orphaned(workshop: Workshop) -> list[Job]:
 
 
 def collect_one(door: Door, job: Job) -> AicpError | None:
-    """Bring one orphan home; None when its result is here now."""
+    """Bring one orphan home; None when its result is here now, or when there surely is none (PENDING)."""
     try:
         ended = door.collect(job, lambda status: None)
     except AicpError as error:
         return error
     except OSError as error:
         return AicpError(f"it cannot be stored: {error.strerror or error}", hint="make room, and try again")
-    return None if ended.state is State.DONE else AicpError(f"it ended as {ended.state.value}")
+    return None if ended.state in (State.DONE, State.PENDING) else outcomes.ended(ended)
+
+
+def told(job: Job, error: AicpError | None) -> str:
+    """What became of an orphan, in words."""
+    if error is not None:
+        return error.message
+    return "collected" if job.state is State.DONE else "was never accepted; the same command sends it again"
 
 
 def collect_all(workshop: Workshop) -> Iterator[tuple[Job, AicpError | None]]:
@@ -41,7 +49,7 @@ def collect_all(workshop: Workshop) -> Iterator[tuple[Job, AicpError | None]]:
 
 
 def collect_jobs(workshop: Workshop, jobs: Sequence[Job]) -> Iterator[tuple[Job, AicpError | None]]:
-    """Collect `jobs` side by side, in the order they end.
+    """Collect `jobs` side by side, in the order they end, each as it stands then.
 
     Whatever ends the loop early (^C, a broken pipe) leaves the rest to a later command.
     """
@@ -50,7 +58,8 @@ def collect_jobs(workshop: Workshop, jobs: Sequence[Job]) -> Iterator[tuple[Job,
         futures = {pool.submit(collect_one, door, job): job for job in jobs}
         try:
             for future in as_completed(futures):
-                yield futures[future], future.result()
+                job = futures[future]
+                yield workshop.store.job(job.key) or job, future.result()
         except BaseException:
             workshop.detached.set()
             pool.shutdown(wait=False, cancel_futures=True)

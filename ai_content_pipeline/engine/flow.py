@@ -23,7 +23,7 @@ from ai_content_pipeline.engine.schedule import Schedule
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError
 from ai_content_pipeline.generation.door import Door
-from ai_content_pipeline.generation.store import OPEN, Job
+from ai_content_pipeline.generation.store import OPEN, Job, State
 
 Emit = Callable[[events.Event], None]
 Work = Callable[[Unit], tuple[ItemResult, ...]]
@@ -142,6 +142,8 @@ class Flow:
         if error is not None:
             self.uncollected.append((job, error))
             return
+        if (known := self.workshop.store.job(job.key)) is not None and known.state is State.PENDING:
+            return  # it was never accepted: whoever wants it sends it
         self.collected.append(job)
         self.emit(events.Collected(job.address))
 

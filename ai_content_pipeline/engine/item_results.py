@@ -11,6 +11,7 @@ from ai_content_pipeline.cost import ZERO, CostEstimate, from_micro
 from ai_content_pipeline.engine.graph import Unit
 from ai_content_pipeline.engine.results import ItemError, ItemResult, ItemState
 from ai_content_pipeline.errors import AicpError, OutcomeUnknown
+from ai_content_pipeline.generation import outcomes
 from ai_content_pipeline.generation.store import OPEN, Job, State, claimable
 from ai_content_pipeline.jobs import JobRequest
 from ai_content_pipeline.steps.protocol import Item
@@ -20,7 +21,7 @@ from ai_content_pipeline.steps.protocol import Item
 class Made:
     """What a unit's work came to: its files, and the job that made them where there was one."""
 
-    artifacts: tuple[Artifact, ...]
+    artifacts: tuple[Artifact | None, ...]  # None: it was made, and cannot be used
     cached: bool
     job: Job | None = None
 
@@ -84,6 +85,14 @@ def spoilt(result: ItemResult, error: AicpError, retry: str | None) -> ItemResul
     """`result`, whose file could not be made use of after all."""
     problem = ItemError(error.code, error.exit_code, error.message, error.hint, retry)
     return replace(result, state=ItemState.FAILED, error=problem)
+
+
+def missing(unit: Unit, item: Item, made: Made) -> AicpError:
+    """Why `item` has no file, though its job made others."""
+    if made.job is not None and item.output < len(made.artifacts):
+        return outcomes.ended(made.job)
+    count = sum(artifact is not None for artifact in made.artifacts)
+    return AicpError(f"{count} of {len(unit.items)} files were made", hint="a redo makes them all anew")
 
 
 def skipped(item: Item, blocker: str) -> ItemResult:

@@ -204,20 +204,21 @@ class _Planner:
         if job is None or claimable(job):
             return PlanState.RUN
         if job.state is State.DONE:
-            intact = all(map(self._artifacts.intact, job.artifacts))
+            intact = all(map(self._artifacts.intact, job.stored))
             self._remember(unit, job.artifacts)
             return PlanState.CACHED if intact else PlanState.BLOCKED
         if job.state is State.IN_DOUBT:
             return PlanState.IN_DOUBT
         if job.state in OPEN or job.reason is Reason.BAD_OUTPUT:
+            self._remember(unit, job.artifacts)
             return PlanState.REATTACH
         self._ended.add(unit.number)
         return PlanState.BLOCKED
 
-    def _remember(self, unit: Unit, made: tuple[Artifact, ...]) -> None:
+    def _remember(self, unit: Unit, made: tuple[Artifact | None, ...]) -> None:
         for item in unit.items:
-            if item.output < len(made):
-                self._known[item.address] = made[item.output]
+            if item.output < len(made) and (artifact := made[item.output]) is not None:
+                self._known[item.address] = artifact
 
     def _lookup(self, work: LocalWork) -> tuple[Artifact, ...] | None:
         made = self._store.local(keys.local_key(work))

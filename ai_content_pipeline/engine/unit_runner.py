@@ -170,8 +170,7 @@ class UnitRunner:
         result = item_results.made(attempt.unit, item, made, run, self._times(attempt))
         artifact = result.artifact
         if artifact is None:
-            count, wanted = len(made.artifacts), len(attempt.unit.items)
-            error = AicpError(f"{count} of {wanted} files were made", hint="a redo makes them all anew")
+            error = item_results.missing(attempt.unit, item, made)
             return item_results.spoilt(result, error, self.retry(item.address))
         if item.step not in self.delivered_steps:
             return result

@@ -19,6 +19,7 @@ from datetime import timedelta
 
 from ai_content_pipeline.artifacts import Artifact, Role
 from ai_content_pipeline.errors import (
+    BadMedia,
     BudgetRefused,
     Interrupted,
     JournalError,
@@ -141,7 +142,7 @@ class Door:
         if job is None or claimable(job):
             with self.gate(order.request.model.provider).slot():
                 job = self._conclude(self._submit(order, key), watch)
-        if job.state is State.DONE:
+        if job.state is State.DONE or job.stored:  # of several outputs the good ones are there
             return job
         # Nothing was, or will be, billed for these two: they are sent again after a pause.
         if job.state is State.PENDING or (job.reason is Reason.TEMPORARY and claimable(job)):
@@ -345,7 +346,7 @@ class Door:
         if provider.repeatable:
             return self.store.released(job.key, self.owners.me, message, now)
         if job.artifacts:
-            return self.store.done(job.key, job.artifacts, job.ended_at or now)
+            return self.fetcher.kept(job, job.artifacts, BadMedia(message), None)
         return self.store.gone(job.key, message, now)
 
     # -- small things --------------------------------------------------------------------------------
@@ -356,7 +357,7 @@ class Door:
         return job
 
     def _intact(self, job: Job) -> bool:
-        return all(self.artifacts.intact(artifact) for artifact in job.artifacts)
+        return all(self.artifacts.intact(artifact) for artifact in job.stored)
 
     def _age(self, job: Job) -> float:
         """Seconds since it was submitted, by the time of day (it may have been another process)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -43,7 +43,8 @@ class Fetcher:
     def fetch(self, job: Job, outputs: tuple[Output, ...], ending: Ending | None = None) -> Job:
         """Store every output of a FINISHED job, and record it as DONE or FAILED(bad output).
 
-        With `ending` the job is still SUBMITTED, and its being FINISHED is recorded with what follows.
+        Of several outputs the good ones are kept where one cannot be used. With `ending` the job is still
+        SUBMITTED, and its being FINISHED is recorded with what follows.
 
         Raises:
             Deleted: the vendor no longer has a file; the job stays FINISHED.
@@ -51,21 +52,54 @@ class Fetcher:
             JournalError: no room, or another fault of this machine; the job stays FINISHED.
         """
         try:
-            stored = [self._one(job, output) for output in outputs[: job.outputs]]
-            if not stored:
-                raise BadMedia("the vendor reports success but returned no file")
-        except BadMedia as error:
-            if ending is not None:
-                self.store.finished(job.key, ending)
-            if job.artifacts:  # what was stored once may come back from a backup
-                return self.store.done(job.key, job.artifacts, self._ended(job))
-            return self.store.failed(job.key, Reason.BAD_OUTPUT, error.message, Billed.YES, self._ended(job))
+            artifacts, fault = self._all(job, outputs[: job.outputs])
         except OSError as error:
             raise JournalError(
                 f"the result cannot be stored below .aicp: {error}",
                 hint="make room and run the same command again: it is fetched at no cost",
             ) from error
-        return self.store.done(job.key, stored, self._ended(job), ending)
+        return self.kept(job, artifacts, fault, ending)
+
+    def kept(
+        self,
+        job: Job,
+        artifacts: Sequence[Artifact | None],
+        fault: BadMedia | None,
+        ending: Ending | None,
+    ) -> Job:
+        """Record what there is of a FINISHED job (with `ending`: SUBMITTED): DONE when nothing is missing."""
+        good = [artifact for artifact in artifacts if artifact is not None]
+        if fault is None or (good and len(good) == len(artifacts)):
+            return self.store.done(job.key, good, self._ended(job), ending)
+        if ending is not None:
+            self.store.finished(job.key, ending)
+        return self.store.failed(
+            job.key,
+            Reason.BAD_OUTPUT,
+            fault.message,
+            Billed.YES,
+            self._ended(job),
+            artifacts if good else (),
+        )
+
+    def _all(self, job: Job, outputs: Sequence[Output]) -> tuple[Sequence[Artifact | None], BadMedia | None]:
+        """Every output, stored now or before, None for what cannot be used; and the first thing wrong."""
+        if not outputs:
+            return job.artifacts, BadMedia("the vendor reports success but returned no file")
+        artifacts: list[Artifact | None] = []
+        fault = None
+        for index, output in enumerate(outputs):
+            known = job.artifacts[index] if index < len(job.artifacts) else None
+            if known is not None and self.artifacts.intact(known):
+                artifacts.append(known)
+                continue
+            try:
+                artifacts.append(self._one(job, output))
+            except BadMedia as error:
+                artifacts.append(known)  # what was stored once may come back from a backup
+                which = f"file {index + 1} of {len(outputs)}: " if len(outputs) > 1 else ""
+                fault = fault or BadMedia(f"{which}{error.message}")
+        return artifacts, fault
 
     def _ended(self, job: Job) -> datetime:
         """Now; but fetching again, days later, must not change how long the model took."""

@@ -47,8 +47,8 @@ def text(value: str) -> str:
     return value[:_MESSAGE].encode("utf-8", "backslashreplace").decode()
 
 
-def dump_artifacts(artifacts: Sequence[Artifact]) -> str:
-    return dump([_artifact_row(artifact) for artifact in artifacts])
+def dump_artifacts(artifacts: Sequence[Artifact | None]) -> str:
+    return dump([artifact and _artifact_row(artifact) for artifact in artifacts])
 
 
 def load_artifacts(stored: str) -> tuple[Artifact, ...]:
@@ -108,7 +108,7 @@ def job(row: Iterable[Any]) -> Job:
         owner=owner,
         handle=None if request_id is None else Handle(request_id, json.loads(handle)),
         urls=() if urls == "[]" else tuple(json.loads(urls)),
-        artifacts=() if artifacts == "[]" else load_artifacts(artifacts),
+        artifacts=() if artifacts == "[]" else tuple(row and _artifact(row) for row in json.loads(artifacts)),
         units=None if units is None else Decimal(units),
         unit_price=None if unit_price is None else Decimal(unit_price),
         reserved=reserved,

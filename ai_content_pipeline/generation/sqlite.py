@@ -84,7 +84,12 @@ class SqliteStore:
 
         return self._moved(operation)
 
-    def failed(self, key: str, reason: Reason, message: str, billed: Billed, now: datetime) -> Job:
+    def failed(
+        self, key: str, reason: Reason, message: str, billed: Billed, now: datetime,
+        artifacts: Sequence[Artifact | None] = (),
+    ) -> Job:  # fmt: skip
+        good = {"artifacts": rows.dump_artifacts(artifacts)} if artifacts else {}
+
         def operation(db: sqlite3.Connection) -> Row:
             if billed is Billed.NO:
                 settle(db, key, "released", 0)
@@ -92,7 +97,7 @@ class SqliteStore:
                 settle(db, key, "settled", None)
             return move(
                 db, key, State.FAILED, reason=reason.value, message=text(message), billed=billed.value,
-                ended_at=micros(now),
+                ended_at=micros(now), **good,
             )  # fmt: skip
 
         return self._moved(operation)

@@ -124,7 +124,7 @@ class Job:
     owner: str
     handle: Handle | None = None
     urls: tuple[str, ...] = ()
-    artifacts: tuple[Artifact, ...] = ()
+    artifacts: tuple[Artifact | None, ...] = ()  # None, where FAILED: an output that could not be used
     units: Decimal | None = None
     unit_price: Decimal | None = None
     reserved: int | None = None
@@ -137,6 +137,11 @@ class Job:
     submitted_at: datetime | None = None
     ended_at: datetime | None = None
     expires: datetime | None = None
+
+    @property
+    def stored(self) -> tuple[Artifact, ...]:
+        """The outputs that we have."""
+        return tuple(artifact for artifact in self.artifacts if artifact is not None)
 
     @property
     def seconds(self) -> float | None:
@@ -215,7 +220,13 @@ class Store(Protocol):
         """With `ending` the job is FINISHED first, in the same transaction."""
         ...
 
-    def failed(self, key: str, reason: Reason, message: str, billed: Billed, now: datetime) -> Job: ...
+    def failed(
+        self, key: str, reason: Reason, message: str, billed: Billed, now: datetime,
+        artifacts: Sequence[Artifact | None] = (),
+    ) -> Job:  # fmt: skip
+        """`artifacts`: the outputs that are good all the same, each in its place."""
+        ...
+
     def gone(self, key: str, message: str, now: datetime) -> Job: ...
     def adopted(self, key: str, owner: str, handle: Handle, now: datetime) -> bool:
         """IN_DOUBT → SUBMITTED.

@@ -191,6 +191,18 @@ def test_the_life_of_a_job_is_remembered(journal):
     assert job.seconds == pytest.approx(30.000007)
 
 
+def test_good_outputs_of_a_failed_job_keep_their_places(journal):
+    """What can be used of a result that cannot be used whole, and what is missing of it."""
+    journal.bring(State.FINISHED)
+    kept = (None, journal.picture, None)
+    failed = journal.store.failed("k", Reason.BAD_OUTPUT, "file 1", Billed.YES, journal.now, kept)
+    assert failed == journal.job("k")
+    assert (failed.artifacts, failed.stored) == (kept, (journal.picture,))
+    assert journal.store.refetch("k", journal.owner)
+    assert journal.job("k").artifacts == kept
+    assert journal.store.done("k", [journal.picture] * 3, journal.now).stored == (journal.picture,) * 3
+
+
 def test_hostile_words_are_stored(journal):
     """A vendor's message may hold anything, of any length: the move is made, and the message is bounded."""
     journal.bring(State.SUBMITTED)

@@ -69,6 +69,34 @@ def test_replicate_proves_that_nothing_was_accepted(account: Any, silence: do.An
     assert (account.accepted, account.paid) == (1, {"a cup": 1})
 
 
+def test_what_was_never_accepted_is_no_failure(account: Any) -> None:
+    """`aicp fetch` finds out that there is no prediction: exit 0, and the words say what happens next."""
+    account.sandbox.script(
+        account.rule(do.Reset(), route=("submit",)), account.rule(do.Status(code=503), route=("list",))
+    )
+    account.write(account.pictures("replicate", ["a cup"]))
+    assert account.chain().code == 8
+    account.unscript()
+    said = account.aicp("fetch", "--json")
+    assert said.code == 0
+    assert said.data == {"collected": [], "never_accepted": ["pics/pics_1"], "not_collected": []}
+    account.script(do.Reset(), route=("submit",), times=1)
+    assert account.chain("--json").data["steps"][0]["items"][0]["error"] is None
+    assert account.paid == {"a cup": 1}
+
+
+def test_the_words_for_what_was_never_accepted(account: Any) -> None:
+    """As `resume --in-doubt wait` says them."""
+    account.sandbox.script(
+        account.rule(do.Reset(), route=("submit",)), account.rule(do.Status(code=503), route=("list",))
+    )
+    account.write(account.pictures("replicate", ["a cup"]))
+    assert account.chain().code == 8
+    account.unscript()
+    said = account.aicp("resume", "--in-doubt", "wait")
+    assert (said.code, "was never accepted; the same command sends it again" in said.text) == (0, True)
+
+
 @pytest.mark.parametrize("silence", SILENCES, ids=name)
 def test_fal_proves_nothing_so_it_is_held(account: Any, silence: do.AnyAction) -> None:
     """fal lists finished requests only: exit 8, nothing sent again by itself, and it counts as spent."""

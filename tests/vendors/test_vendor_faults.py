@@ -239,6 +239,56 @@ def test_two_of_four_outputs_are_delivered_and_the_others_are_holes(account: Any
     assert account.accepted == 1
 
 
+@pytest.mark.parametrize("action", [do.Html(), do.Cut()], ids=lambda action: action.kind)
+def test_one_output_of_four_that_does_not_decode_spoils_no_other(account: Any, action: do.AnyAction) -> None:
+    """Exit 7; three are delivered, with what is made of them; the bad one says what is wrong with it, and
+    it alone is fetched again for nothing."""
+    text = (
+        "name: pics\nsteps:\n  - name: pics\n    type: text_to_image\n    model: nano_banana_pro\n"
+        "    params: {prompt: a cup, num_images: 4}\n  - {type: thumbnail}\n"
+    )
+    account.write(text)
+    for nth, downloads in ((2, 8), (1, 13)):
+        account.script(action, route=("download",), nth=nth, times=5)
+        said = account.chain("--json")
+        assert said.code == 7, said.text
+        items = said.data["steps"][0]["items"]
+        assert [item["error"] is None for item in items] == [True, False, True, True]
+        fault = items[1]["error"]
+        assert fault["code"] == "bad_media"
+        assert "file 2 of 4: what fal sent" in fault["message"]
+        assert "aicp fetch" in fault["hint"]
+        thumbnails = said.data["steps"][1]["items"]
+        assert [item["file"] is not None for item in thumbnails] == [True, False, True, True]
+        assert account.sandbox.counts()["fal.download"] == downloads
+    assert len(list((account.project.state / "quarantine").iterdir())) == 1
+    said = account.aicp("fetch")
+    assert (said.code, "collected" in said.text) == (0, True), said.text
+    assert account.sandbox.counts()["fal.download"] == 14
+    assert account.chain().code == 0
+    assert len(list((account.root / "output" / "pics" / "pics").iterdir())) == 4
+    assert (account.accepted, account.paid) == (1, {"a cup": 1})
+
+
+def test_a_bad_output_that_the_vendor_deleted_leaves_the_others(account: Any) -> None:
+    """Three of four stay good, and the fourth a hole, also when its file can no longer be fetched."""
+    text = (
+        "name: pics\nsteps:\n  - name: pics\n    type: text_to_image\n    model: nano_banana_pro\n"
+        "    params: {prompt: a cup, num_images: 4}\n"
+    )
+    account.script(do.Html(), route=("download",), nth=2, times=5)
+    assert account.run(text).exit_code == 7
+    account.sandbox.script(
+        account.rule(do.Status(code=404), route=("download",)),
+        account.rule(do.Status(code=404), route=("status", "result")),
+    )
+    for _ in range(2):
+        result = account.run(text)
+        assert result.exit_code == 7
+        assert [item.artifact is not None for item in result.steps[0].items] == [True, False, True, True]
+    assert account.accepted == 1
+
+
 def test_a_429_is_one_reservation(account: Any) -> None:
     """However often a submit is refused for its rate, the cap for one is enough for one."""
     account.script(do.Status(code=429), route=("submit",), times=4)
