@@ -20,7 +20,7 @@ from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError, BudgetRefused, Interrupted, OutcomeUnknown
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.generation.door import Door, Order
-from ai_content_pipeline.generation.store import Job
+from ai_content_pipeline.generation.store import OPEN, Job
 from ai_content_pipeline.jobs import JobRequest, JobStatus, LocalWork, Queued, Running
 from ai_content_pipeline.steps.protocol import Item
 
@@ -190,7 +190,7 @@ class UnitRunner:
             return tuple(item_results.stopped(unit, item, error.message, job, run) for item in unit.items)
         times = self._times(attempt)
         return tuple(
-            item_results.failed(unit, item, error, job, run, times, self._retry(unit, item, error))
+            item_results.failed(unit, item, error, job, run, times, self._retry(unit, item, error, job))
             for item in unit.items
         )
 
@@ -200,10 +200,12 @@ class UnitRunner:
         except AicpError:
             return None  # the journal itself is what failed
 
-    def _retry(self, unit: Unit, item: Item, error: AicpError) -> str | None:
+    def _retry(self, unit: Unit, item: Item, error: AicpError, job: Job | None) -> str | None:
         """The command that makes just this item anew, where that helps."""
         if error.retry_with is not None:
             return error.retry_with
+        if job is not None and job.state in OPEN:
+            return None  # the same command brings it home; another take would be paid for
         helps = isinstance(unit.work, JobRequest) and not isinstance(error, OutcomeUnknown | BudgetRefused)
         return self.retry(item.address) if helps else None
 

@@ -220,6 +220,7 @@ def tell_result(result: RunResult) -> None:
         states={item.address: item.state.value for item in result.items},
         errors={item.address: item.error.message for item in result.items if item.error},
         hints={item.address: item.error.hint for item in result.items if item.error},
+        retries=[item.error.retry_with for item in result.items if item.error],
         spent=f"{result.spent:.6f}",
         costs=f"{sum(item.cost or 0 for item in result.items):.6f}",
         resume_with=result.resume_with,

@@ -39,6 +39,7 @@ def test_a_store_that_takes_no_more_loses_nothing_paid(nursery):
     assert {child.result["hints"][address] for address in wanted} == {
         "make room and run the same command again: it is fetched at no cost"
     }
+    assert child.result["retries"] == [None] * 4, "a redo would be paid for"
     code, child = nursery.run(large=True)
     assert (code, len(nursery.tree())) == (0, 4)
     assert sorted(nursery.charges) == ["a", "b"]
