@@ -62,10 +62,11 @@ def find(name: str, catalogue: Catalogue, task: Task | None = None) -> Card:
     Raises:
         UnknownModel: no such model.
     """
-    if ":" in name:
-        schema = catalogue.published(*name.split(":", 1))
-        task = task or (schema.task if schema else None)
-    return _named(name, task or Task.IMAGE_TO_VIDEO, catalogue)
+    card = _named(name, task or Task.IMAGE_TO_VIDEO, catalogue)
+    if task is not None or ":" not in card.key:
+        return card
+    schema = catalogue.published(card.provider, card.endpoint)
+    return _named(name, schema.task, catalogue) if schema and schema.task else card
 
 
 def model_of(card: Card, name: str, task: Task) -> Model:

@@ -59,7 +59,11 @@ def command(keys: tuple[str, ...], update: bool, env_file: Path | None, **argume
         publications = Publications(project, environment(env_file), console.warn, online=False, keep=True)
         catalogue = catalogue_of(project, publications)
         cards = [found(catalogue, key) for key in keys or catalogue.keys()]
-        verdicts = _verdicts([card for card in cards if card.provider in ("fal", "replicate")], publications)
+        theirs = [card for card in cards if card.provider in ("fal", "replicate")]
+        for card in cards:
+            if card not in theirs:
+                console.say(f"{card.key}: made on this machine, so there is nobody to ask")
+        verdicts = _verdicts(theirs, publications)
         _show(console, verdicts)
         written = _update(console, catalogue, project.root, verdicts) if update else {}
         outcome.data = {"models": [_data(one, written.get(one.card.key)) for one in verdicts]}

@@ -135,6 +135,8 @@ class _Expander:
                 self.warnings.append(
                     f"{step.name}: the schema of {name} is not known here; its params are sent unchecked"
                 )
+            if cards[name].status == "deprecated" and not self.draft:
+                self.warnings.append(f"{step.name}: {name} is deprecated; it may stop answering any day")
         return cards if len(cards) == len(set(step.verbs.models.values())) else None
 
     def _stand_ins(self, step: PipelineStep, cards: Mapping[str, Card]) -> dict[str, Card]:

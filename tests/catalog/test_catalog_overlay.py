@@ -172,6 +172,17 @@ steps:
         expand(load_pipeline(file, environ={}))
 
 
+def test_a_deprecated_model_is_used_with_a_warning(tmp_path: Path) -> None:
+    """A model that its vendor dropped still plans, with a warning; a draft does not care."""
+    write(tmp_path, '[flux_dev]\nstatus = "deprecated"\n')
+    (tmp_path / "film.yaml").write_text(
+        "steps:\n  - {name: a, type: text_to_image, model: flux_dev, params: {prompt: A board}}\n"
+    )
+    pipeline = load_pipeline(tmp_path / "film.yaml", environ={})
+    assert expand(pipeline).warnings == ("a: flux_dev is deprecated; it may stop answering any day",)
+    assert expand(pipeline, draft=True).warnings == ()
+
+
 def test_only_the_cards_in_use_are_parsed(tmp_path: Path) -> None:
     """A file with one model parses one card, with an overlay or without."""
     write(tmp_path, OWN + "[sdxl]\nseconds = 3\n")

@@ -213,6 +213,24 @@ def test_without_a_key_schemas_are_compared_and_prices_are_not(
     assert "REPLICATE_API_TOKEN is not set" in said.err
 
 
+def test_the_draft_has_no_vendor(aicp: Any, project: Path, sandbox: Sandbox) -> None:
+    """What is made here is not asked about anywhere."""
+    said = aicp("models", "check", "draft")
+    assert said.code == 0
+    assert "nobody to ask" in said.err
+    assert not asked(sandbox)
+
+
+@pytest.mark.parametrize("model", ["fal:../../x", "replicate:../models", "somewhere:me/model"])
+def test_what_is_no_endpoint_is_asked_for_nowhere(
+    aicp: Any, project: Path, sandbox: Sandbox, model: str
+) -> None:
+    """A name that no vendor could have is wrong usage, and no request leaves."""
+    assert aicp("models", "show", model).code == 2
+    assert aicp("models", "check", model).code == 2
+    assert not asked(sandbox)
+
+
 # -- models without a card -----------------------------------------------------------------------------
 
 
