@@ -9,6 +9,7 @@ from typing import Any
 _DEPTH = 24  # references and branches within one field; a loop ends here
 _MOST_FIELDS = 500
 _TEXT = 500  # characters of a description that are kept
+_TYPES = ("string", "integer", "number", "boolean", "array", "object")
 _MERGED = ("allOf", "anyOf", "oneOf")
 
 Node = Mapping[str, Any]  # a schema as it stands in the document
@@ -112,21 +113,24 @@ def _field(name: str, node: Node, root: Node, required: bool) -> Field:
     )
 
 
-def _resolved(node: Node, root: Node, depth: int = _DEPTH) -> dict[str, Any]:
+def _resolved(
+    node: Node, root: Node, depth: int = _DEPTH, within: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """A node with its references followed and its branches folded in; what it says itself wins.
 
+    `within`: the references that led here; one of these again is a loop, and says nothing new.
     Of ``anyOf`` and ``oneOf`` the null is dropped; several branches become one that holds them all.
     """
     if not depth:
         return {}
     result: dict[str, Any] = {}
     reference = node.get("$ref")
-    if isinstance(reference, str):
-        result |= _resolved(_target(reference, root), root, depth - 1)
+    if isinstance(reference, str) and reference not in within:
+        result |= _resolved(_target(reference, root), root, depth - 1, within | {reference})
     for part in _nodes(node.get("allOf")):
-        result = _both(result, _resolved(part, root, depth - 1))
+        result = _both(result, _resolved(part, root, depth - 1, within))
     for word in ("anyOf", "oneOf"):
-        branches = [_resolved(part, root, depth - 1) for part in _nodes(node.get(word))]
+        branches = [_resolved(part, root, depth - 1, within) for part in _nodes(node.get(word))]
         result |= _either([branch for branch in branches if branch.get("type") != "null"])
     own = {name: value for name, value in node.items() if name != "$ref" and name not in _MERGED}
     return _both(result, own)
@@ -182,11 +186,11 @@ def _type(node: Node) -> str:
     if isinstance(kind, list):
         kinds = [one for one in kind if one != "null"]
         kind = kinds[0] if len(kinds) == 1 else None
-    if kind in ("string", "integer", "number", "boolean", "array", "object"):
+    if isinstance(kind, str) and kind in _TYPES:
         return str(kind)
     if isinstance(node.get("properties"), dict):
         return "object"
-    values = node.get("enum", [node["const"]] if "const" in node else [])
+    values = _enum(node)
     return "string" if values and all(map(_is_text, values)) else "any"
 
 

@@ -283,6 +283,14 @@ def test_what_is_no_schema_is_refused(document: Any) -> None:
         openapi.replicate_input(document)
 
 
+def test_a_schema_that_contains_itself_twice_is_read_at_once() -> None:
+    """Loops end where they begin: one that doubles at every turn costs nothing."""
+    itself = [{"$ref": "#/components/schemas/Loop"}] * 3
+    loop = {"allOf": itself, "anyOf": itself, "type": "string"}
+    document = {"components": {"schemas": {"Loop": loop, "Input": {"properties": {"x": {"anyOf": itself}}}}}}
+    assert [one.type for one in openapi.replicate_input(document)] == ["string"]
+
+
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.just("#/components/schemas/Input"),
     lambda inner: (
