@@ -28,13 +28,15 @@ class SafeFolder:
     Where the system cannot open files relative to a folder (Windows), paths are checked instead.
 
     Raises:
-        AicpError: a part is a symbolic link or no folder.
+        AicpError: a part is a symbolic link, no folder, or no plain name.
         OSError: it cannot be made or opened; FileNotFoundError with `make=False` where it is not there.
     """
 
     def __init__(self, root: Path, parts: Sequence[str], *, make: bool = True) -> None:
         self._path = root.joinpath(*parts)
         self._descriptor: int | None = None
+        if any(part in ("", ".", "..") or "/" in part or os.sep in part for part in parts):
+            raise _leads_out(self._path)  # a journal may be crafted, too
         if _BY_DESCRIPTOR:
             self._descriptor = _descend(root, parts, make=make)
         else:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
+
+_NAME = re.compile(r"[0-9a-f]{16}")
 
 
 class Owners:
@@ -34,6 +37,8 @@ class Owners:
         """Whether the process that calls itself `owner` still runs (it may be this one)."""
         if owner == self.me:
             return True
+        if not _NAME.fullmatch(owner):  # a journal may be crafted: this is no file name of ours
+            return False
         try:
             if self._is_locked(owner):
                 return True
