@@ -86,7 +86,7 @@ class ArtifactStore:
 
     def quarantine(self, path: Path, name: str) -> Path:
         """Keep a paid file that could not be used, under a name of our own."""
-        target = self._quarantine / f"{name}-{hash_file(path)[:12]}"
+        target = self._quarantine / f"{Path(name).name}-{hash_file(path)[:12]}"
         _sync(path)
         _move(path, str(target))
         _sync(target.parent)

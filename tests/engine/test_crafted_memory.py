@@ -87,3 +87,14 @@ def test_a_stored_result_elsewhere_is_not_believed(studio, project, victim):
     delivered = [path.read_bytes() for path in (project.root / "output").rglob("*.png")]
     assert b"precious" not in delivered
     assert victim.read_text() == "precious"
+
+
+def test_a_crafted_key_puts_no_paid_file_elsewhere(studio, project):
+    """What cannot be used is kept in the quarantine, whatever name the journal has for its job."""
+    craft(studio, "UPDATE job SET key='../../../victim/' || key, state='submitted'")
+    for stored in (project.root / ".aicp/artifacts").rglob("*.png"):
+        stored.unlink()
+    project.vendor.draw = lambda wire, path: path.write_bytes(b"no picture") and path
+    project.run(PICTURE.replace("prompt: a", "prompt: b"))
+    assert [path.name for path in (studio.root / "victim").iterdir()] == ["precious.lock"]
+    assert len(list((project.root / ".aicp/quarantine").iterdir())) == 2
