@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ai_content_pipeline.catalog import worker
 from ai_content_pipeline.catalog.cards import Card
 from ai_content_pipeline.catalog.catalogue import BUILT_IN, Catalogue
 from ai_content_pipeline.catalog.draft import DRAFT, PROVIDER
@@ -16,6 +17,7 @@ _ENDPOINTS = {
     "fal": (rf"{_SEGMENT}(/{_SEGMENT})+", "fal:owner/model"),
     "replicate": (rf"{_SEGMENT}/{_SEGMENT}(:[A-Za-z0-9]+)?", "replicate:owner/name[:version]"),
     "diffusers": (r"[a-z0-9][a-z0-9_.-]*", "diffusers:key"),
+    worker.PROVIDER: (r"[a-z][a-z0-9_]{0,63}", "worker:job_type"),
 }
 
 #: Named first when a model of that task is looked for.
@@ -106,6 +108,8 @@ def _at(name: str, provider: str, endpoint: str, task: Task, catalogue: Catalogu
     if not re.fullmatch(pattern, endpoint):
         hint = f"write {endpoint}" if endpoint in catalogue else f"write {form}"
         raise UnknownModel(f"{_short(name)} names no endpoint of {provider}", hint)
+    if provider == worker.PROVIDER:
+        return worker.card(name, endpoint)
     key = catalogue.key_at(provider, endpoint)
     if key:
         return catalogue.load(key)

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cancel": ("cancel", "Ask the vendors to stop what still runs."),
     "cost": ("cost", "Show what was spent, by day, run and model."),
     "models": ("models", "The catalogue: list models, show one, check them with their vendors."),
+    "worker": ("worker", "Serve a GPU: jobs in over HTTP, media and signed callbacks out."),
     "sandbox": ("sandbox", "A local stand-in for fal and Replicate, for tests and CI."),
     "validate": ("validate", "Check pipeline files; nothing is run, spent or written."),
     "init": ("init", "Write a commented starter pipeline."),

@@ -37,6 +37,12 @@ _BLOCKED_V6 = tuple(IPv6Network(block) for block in ("2001::/23", "2001:db8::/32
 #: judged by the IPv4 address inside.
 _NAT64 = IPv6Network("64:ff9b::/96")
 
+#: Where clouds keep the secrets of a machine, AWS's (both), Alibaba's and Azure's, and link-local as a whole.
+_METADATA: tuple[IPv4Network | IPv6Network, ...] = (
+    *(IPv4Network(block) for block in ("169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32")),
+    *(IPv6Network(block) for block in ("fe80::/10", "fd00:ec2::254/128")),
+)
+
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 
@@ -52,15 +58,28 @@ def blocked(address: IPv4Address | IPv6Address) -> bool:
     return address not in _GLOBAL_V6 or any(address in block for block in _BLOCKED_V6)
 
 
+def _metadata(address: IPv4Address | IPv6Address) -> bool:
+    """Whether a cloud tells its machines their secrets at `address`."""
+    if isinstance(address, IPv6Address) and (inner := address.ipv4_mapped or _inside(address)):
+        return _metadata(inner)
+    return any(address in block for block in _METADATA)
+
+
+def _inside(address: IPv6Address) -> IPv4Address | None:
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+
+
 @dataclass(frozen=True, slots=True)
 class HostRule:
     """Https to public addresses; and, whatever their address, the user's own `origins`.
 
     An origin is ``scheme://host:port`` as `origin_of` writes it. One with plain http is only ever
-    connected to over loopback: it is how the sandbox is reached.
+    connected to over loopback: it is how the sandbox is reached. `private` allows every address but those
+    of clouds' metadata, and plain http: for a service in a network of its own.
     """
 
     origins: frozenset[str] = frozenset()
+    private: bool = False
 
     @classmethod
     def of(cls, *urls: str | None) -> HostRule:
@@ -94,24 +113,24 @@ def check_url(text: str, allow: HostRule) -> httpx.URL:
         raise BadMedia("its URL names a user, a password or an impossible port")
     if origin_of(url) in allow.origins:
         return url
-    if url.scheme != "https":
+    if url.scheme != "https" and not allow.private:
         raise BadMedia(f"its URL is plain http://{url.host}; only https is fetched")
-    _check_host(url.raw_host.decode("ascii"))
+    _check_host(url.raw_host.decode("ascii"), _metadata if allow.private else blocked)
     return url
 
 
-def _check_host(host: str) -> None:
+def _check_host(host: str, forbidden: Callable[[IPv4Address | IPv6Address], bool]) -> None:
     if ":" in host:
         address: IPv4Address | IPv6Address = _literal(host)
     elif _NUMERIC.fullmatch(host.rpartition(".")[2]):
         address = _literal(host)  # 2130706433, 0x7f.1 and 0177.0.0.1 are 127.0.0.1 to some parsers
-    elif host == "localhost" or host.endswith((".", ".localhost")):
+    elif forbidden is blocked and (host == "localhost" or host.endswith((".", ".localhost"))):
         raise BadMedia(f"its URL points at {host[:100]}, which is not a public host")
     elif not _HOST.fullmatch(host):
         raise BadMedia("its URL has an impossible host name")
     else:
         return
-    if blocked(address):
+    if forbidden(address):
         raise BadMedia(f"its URL points at {address}, which is not a public address")
 
 
@@ -181,4 +200,4 @@ class GuardedBackend(httpcore.NetworkBackend):
             return lambda address: False
         if f"http://{host}:{port}" in self._allow.origins:
             return lambda address: not address.is_loopback
-        return blocked
+        return _metadata if self._allow.private else blocked

@@ -33,6 +33,12 @@ def _replicate(surroundings: Surroundings) -> Provider:
     return ReplicateProvider(surroundings)
 
 
+def _worker(surroundings: Surroundings) -> Provider:
+    from ai_content_pipeline.providers.worker import WorkerProvider
+
+    return WorkerProvider(surroundings)
+
+
 #: Variables that point a vendor somewhere else; its results may then come from there, too.
 VENDOR_URLS = ("AICP_FAL_URL", "REPLICATE_BASE_URL")
 
@@ -43,4 +49,5 @@ PROVIDERS: dict[str, Callable[[Surroundings], Provider]] = {
     "draft": _draft,
     "fal": _fal,
     "replicate": _replicate,
+    "worker": _worker,
 }

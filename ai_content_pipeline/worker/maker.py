@@ -1,0 +1,153 @@
+"""A thread that takes one job after another and has its process make it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ai_content_pipeline.errors import AicpError
+from ai_content_pipeline.jobs import Json
+from ai_content_pipeline.worker.faults import Code, Fault
+from ai_content_pipeline.worker.process import Line, Process
+from ai_content_pipeline.worker.rows import Ending, Row, State
+
+if TYPE_CHECKING:
+    from ai_content_pipeline.worker.service import Service
+
+_RECENT = 0.2  # the weight of the latest job in the mean
+_PAUSE = 1.0  # seconds after the disk or the queue failed
+
+
+class Maker(threading.Thread):
+    """`mean` is the usual length of a job, in seconds."""
+
+    def __init__(self, service: Service, process: Process, number: int) -> None:
+        super().__init__(name=f"maker-{number}", daemon=True)
+        self.mean: float | None = None
+        self.ready = False
+        self._service = service
+        self._process = process
+        self._number = number
+        self._starts = 0
+        self._job: str | None = None
+        self._cancelled = threading.Event()
+        self._stopping = False
+
+    def run(self) -> None:
+        self._process.start()
+        self.ready = True
+        while True:
+            try:
+                row = self._service.next_job()
+                if row is None:
+                    return
+                self._make(row)
+            except AicpError as error:  # the queue or the disk: the job is still there, and so are we
+                self._service.log("worker_stuck", message=error.message)
+                time.sleep(_PAUSE)
+
+    def stop(self) -> None:
+        """End with the job that runs given back."""
+        self._stopping = True
+        self._process.kill()
+        if self.is_alive():
+            self.join()
+        self._process.close()
+
+    def cancel(self, job_id: str) -> None:
+        if self._job == job_id:
+            self._cancelled.set()
+
+    def _make(self, row: Row) -> None:
+        self._cancelled.clear()
+        self._job = row.id
+        service, began = self._service, time.monotonic()
+        if (now := service.queue.job(row.id)) is not None and now.cancelling:
+            self._cancelled.set()  # between the claim and the line above
+        assert row.started_at is not None
+        service.metrics.wait.labels(row.type).observe((row.started_at - row.created_at).total_seconds())
+        service.events.tell(row.id, {"event": "started", "attempt": row.attempts})
+        service.log("job_started", job_id=row.id, type=row.type, attempt=row.attempts)
+        if row.type not in service.job_types.types:  # it was, when the job came in
+            fault = Fault.of(Code.VALIDATION, f"the worker has no type {row.type} any more")
+            ended = service.queue.end(row.id, Ending(State.FAILED, fault=fault), service.clock.now())
+            if ended is not None:
+                service.ended(ended)
+            return
+        folder = _staging(service.scratch / f"process-{self._number}", row)
+        try:
+            answer = self._process.run(
+                self._order(row, folder),
+                seconds=service.settings.job_timeout,
+                heard=lambda line: self._heard(row, line),
+                cancelled=self._cancelled.is_set,
+            )
+            self._end(row, answer, folder, time.monotonic() - began)
+        finally:
+            self._job = None
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _order(self, row: Row, folder: Path) -> Line:
+        body: dict[str, Json] = {**row.body, "id": row.id, "user_id": row.user_id}
+        return {
+            "key": f"{row.id}-{row.attempts}",
+            "folder": str(folder),
+            "job_type": self._service.job_types.types[row.type].model_dump(),
+            "job": body,
+        }
+
+    def _heard(self, row: Row, line: Line) -> None:
+        if "step" in line:
+            step = {"event": "step", "step": line["step"], "steps": line["steps"]}
+            self._service.events.tell(row.id, step)
+
+    def _end(self, row: Row, answer: Line, folder: Path, seconds: float) -> None:
+        if self._stopping and "failed" in answer:
+            self._service.queue.requeue(row.id)
+            return
+        service = self._service
+        self._count(answer)
+        ending = self._ending(row, answer, folder, seconds)
+        if ending.state is not State.COMPLETED:
+            service.storage.remove(row.user_id, row.id)
+        ended = service.queue.end(row.id, ending, service.clock.now())
+        self.mean = seconds if self.mean is None else self.mean + _RECENT * (seconds - self.mean)
+        service.metrics.run.labels(row.type).observe(seconds)
+        if ended is not None:
+            service.ended(ended)
+
+    def _ending(self, row: Row, answer: Line, folder: Path, seconds: float) -> Ending:
+        if "failed" in answer:
+            fault = Fault.read(cast(dict[str, Json], answer["failed"]))
+            state = State.CANCELLED if fault.code is Code.CANCELLED else State.FAILED
+            return Ending(state, fault=fault, seconds=seconds)
+        assets = cast(list[dict[str, Json]], answer["done"])
+        names = [str(asset[part]) for asset in assets for part in ("file", "thumbnail")]
+        try:
+            self._service.storage.publish(folder, row.user_id, row.id, names)
+        except (AicpError, OSError) as error:
+            words = error.message if isinstance(error, AicpError) else error.strerror or str(error)
+            fault = Fault.of(Code.STORAGE, f"the results cannot be stored: {words}")
+            return Ending(State.FAILED, fault=fault, seconds=seconds)
+        self._service.events.tell(row.id, {"event": "uploaded", "assets": len(assets)})
+        return Ending(State.COMPLETED, assets, seconds=seconds)
+
+    def _count(self, answer: Line) -> None:
+        """Starts of the process, and the memory it says it holds."""
+        metrics, starts = self._service.metrics, self._process.starts
+        metrics.restarts.inc(starts - self._starts)
+        self._starts = starts
+        held = answer.get("vram_bytes")
+        if isinstance(held, int):
+            metrics.vram.labels(str(self._number)).set(held)
+
+
+def _staging(folder: Path, row: Row) -> Path:
+    """An empty folder for what this attempt makes."""
+    path = folder / f"job-{row.sequence}-{row.attempts}"
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
