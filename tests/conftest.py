@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -26,6 +27,15 @@ from ai_content_pipeline.providers.protocol import Surroundings
 
 _SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", b"127.0.0.1", ""}
+
+
+def pytest_configure() -> None:
+    """Started in the background (``pytest &``, nohup), signals may be ignored, and whatever a test starts and
+    means to interrupt would inherit that."""
+    for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(autouse=True)

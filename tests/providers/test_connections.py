@@ -45,6 +45,7 @@ class Host:
                     return
 
     def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)  # closing alone does not wake whoever accepts
         self._server.close()
 
 
