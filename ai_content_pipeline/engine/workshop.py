@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -143,6 +146,7 @@ def open_workshop(
     """
     try:
         project.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_private(project.state)
         _ignore(project.state / ".gitignore")
         owners = Owners(project.state / "owners")
     except OSError as error:
@@ -165,6 +169,24 @@ def open_workshop(
                 store.close()
     finally:
         owners.close()
+
+
+def _check_private(state: Path) -> None:
+    """What is in there is believed: which jobs were paid, which files are their results.
+
+    Raises:
+        JournalError: somebody else may write there.
+    """
+    if os.name == "nt":
+        return
+    found = state.stat()
+    if found.st_mode & stat.S_IWOTH:
+        raise JournalError(f"everybody may write to {state}", hint=f"chmod 700 {shlex.quote(str(state))}")
+    if found.st_uid != os.geteuid() and os.geteuid() != 0:
+        raise JournalError(
+            f"{state} belongs to somebody else, who could change what was paid",
+            hint="run it as the user whose folder it is, or copy the project without its .aicp folder",
+        )
 
 
 def _ignore(path: Path) -> None:

@@ -132,3 +132,26 @@ def test_a_wrong_grace_period_is_a_configuration_error(studio):
     studio.environ = {"AICP_RECONCILE_GRACE": "soon"}
     with pytest.raises(ConfigurationError, match="AICP_RECONCILE_GRACE is 'soon'"):
         studio.run(TWO_VENDORS)
+
+
+def test_a_memory_that_others_may_write_is_not_believed(studio):
+    """Whoever could write there could say what was paid: refused before anything, and how to mend it."""
+    state = studio.root / ".aicp"
+    state.chmod(0o707)
+    with pytest.raises(JournalError, match="everybody may write") as caught:
+        studio.run(TWO_VENDORS)
+    assert caught.value.hint == f"chmod 700 {state}"
+    assert studio.vendor.submits == 0
+    state.chmod(0o700)
+    assert studio.run(TWO_VENDORS).exit_code == 0
+
+
+def test_a_memory_of_somebody_elses_is_not_believed(studio, monkeypatch):
+    """A project unpacked by another user is theirs; root may still work for anybody."""
+    owner = (studio.root / ".aicp").stat().st_uid
+    monkeypatch.setattr("os.geteuid", lambda: owner + 1)
+    with pytest.raises(JournalError, match="belongs to somebody else"):
+        studio.run(TWO_VENDORS)
+    assert studio.vendor.submits == 0
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert studio.run(TWO_VENDORS).exit_code == 0
