@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+LOCAL  := $(VENV)/.ready-diffusers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench chaos clean
+.PHONY: help demo test test-local check format bench chaos clean
 
 help:
 	@echo "make demo    draft the demo pipeline: four clips, free, no key needed"
 	@echo "make test    run the tests"
+	@echo "make test-local   the same for models on this machine (installs torch, 1.2 GB)"
 	@echo "make check   format, lint, types, layers"
 	@echo "make bench   speed, as ratios in one run"
 	@echo "make chaos   kill -9 at every state change and 200 random moments; counts charges"
@@ -21,6 +23,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto -q
+
+# One process: each would load torch anew.
+test-local: $(LOCAL)
+	$(BIN)/python -m pytest -q tests/local
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -39,6 +45,10 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(READY)
+
+$(LOCAL): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,diffusers]'
+	@touch $(LOCAL)
 
 chaos: $(READY)
 	$(BIN)/python -m benchmarks.chaos

@@ -14,6 +14,7 @@
     ├── WaitingForApproval         9   a gate waits for a person
     ├── BadMedia                   1   a file is not the picture or video it should be
     ├── JournalError               1   the project's memory cannot be used
+    ├── OutOfMemory                1   the GPU has too little memory for a job
     ├── NotAccepted                1   a vendor surely did not take a request (its cause says which code)
     ├── ProviderUnavailable       75   the vendor is down for now
     └── Interrupted              130   ^C; the state is saved
@@ -121,6 +122,12 @@ class BadMedia(AicpError):
     """A file that cannot be used as the picture or video it claims to be."""
 
     code = "bad_media"
+
+
+class OutOfMemory(AicpError):
+    """A job that does not fit into the GPU's memory, even with parts of the model set aside."""
+
+    code = "out_of_memory"
 
 
 class JournalError(AicpError):

@@ -82,6 +82,39 @@ class Card:
     stand-in starts from.
     """
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights as they are published: `files` (patterns) of a repository at one commit.
+
+    They go into `folder` below the model's own, their paths renamed by the prefixes in `places`.
+    """
+
+    repo: str
+    revision: str
+    files: tuple[str, ...]
+    folder: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What a model needs that runs on this machine. Sizes in GB (10^9 bytes), areas in pixels.
+
+    `vram_gb` is for everything on the GPU at once, `vram_offload_gb` for one part of the model at a time;
+    both are counted from the weights, with what the makers publish for the rest. `max_batch` is how many
+    requests one pass may serve.
+    """
+
+    family: str
+    license: str
+    area: int
+    max_batch: int
+    download_gb: float
+    vram_gb: float
+    vram_offload_gb: float
+    weights: tuple[Weights, ...]
+
+
     key: str
     title: str
     provider: str
@@ -109,3 +142,4 @@ class Card:
             return params[name]
         known = (self.parameters or {}).get(name)
         return known.default if known else None
+    local: Local | None = None  # where the model runs on this machine

@@ -46,7 +46,7 @@ class Catalogue:
             return cls(None, published)
         from ai_content_pipeline.catalog import overlay  # most projects have none
 
-        return cls(overlay.read(path, files.keys()), published)
+        return cls(overlay.read(path, (*files.keys(), *_local_names())), published)
 
     def __contains__(self, key: str) -> bool:
         return key in self.keys()
@@ -60,14 +60,14 @@ class Catalogue:
         return tuple(sorted({*files.keys(), *own}))
 
     def load(self, key: str) -> Card:
-        """The card of `key`.
+        """The card of `key`, or of ``diffusers:key``.
 
         Raises:
             KeyError: no such card.
             InvalidPipeline: the project's own entry makes no sense of it.
         """
         if self.own is None or key not in self.own.tables:
-            return files.load(key)
+            return _local(key) or files.load(key)
         if key not in self._cards:
             self._cards[key] = _card(key, self.own)
         return self._cards[key]
@@ -84,11 +84,32 @@ class Catalogue:
         return None if built_in is not None and "endpoint" in own.get(built_in, {}) else built_in
 
 
+def _local(key: str) -> Card | None:
+    """The card of a model that runs on this machine."""
+    from ai_content_pipeline.catalog import local
+
+    provider, colon, endpoint = key.partition(":")
+    return local.load(endpoint) if colon and provider == local.PROVIDER else None
+
+
+def _local_table(key: str) -> files.Table | None:
+    from ai_content_pipeline.catalog import local
+
+    provider, colon, endpoint = key.partition(":")
+    return local.table(endpoint) if colon and provider == local.PROVIDER else None
+
+
+def _local_names() -> tuple[str, ...]:
+    from ai_content_pipeline.catalog import local
+
+    return tuple(f"{local.PROVIDER}:{key}" for key in local.keys())  # noqa: SIM118 - a module is no dict
+
+
 def _card(key: str, own: Overlay) -> Card:
     from ai_content_pipeline.catalog.soundness import unsound
 
     try:
-        table = own.over(key, files.table(key))
+        table = own.over(key, _local_table(key) or files.table(key))
     except KeyError:
         table = own.over(key, None)
     typeless = [name for name, entry in table.get("parameters", {}).items() if "type" not in entry]

@@ -81,6 +81,9 @@ def _quantity(card: Card, price: Price, params: Params, outputs: int, made: Expe
             one = _megapixels(made, round_up=price.round_up)
         case "1M video tokens":
             one = _tokens(card, params, made)
+        case "compute second" if card.local is not None:
+            # The user's own machine: as long as it usually takes, which the user may set.
+            one = None if card.seconds is None else Decimal(str(card.seconds))
         case _:
             return None
     return None if one is None else one * outputs

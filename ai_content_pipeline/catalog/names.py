@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ai_content_pipeline.catalog import worker
+from ai_content_pipeline.catalog import local, worker
 from ai_content_pipeline.catalog.cards import Card
 from ai_content_pipeline.catalog.catalogue import BUILT_IN, Catalogue
 from ai_content_pipeline.catalog.draft import DRAFT, PROVIDER
@@ -53,7 +53,8 @@ def resolve(name: str, task: Task, catalogue: Catalogue = BUILT_IN) -> Card:
     if task in card.tasks:
         return card
     does = " and ".join(one.value for one in card.tasks)
-    hint = f"for {task.value} use {_or(_others(card.key, task, catalogue))}"
+    others = local.able(task) if card.local else ()
+    hint = f"for {task.value} use {_or([*(others or _others(card.key, task, catalogue))])}"
     raise UnknownModel(f"{name} does {does}, not {task.value}", hint)
 
 
@@ -108,6 +109,8 @@ def _at(name: str, provider: str, endpoint: str, task: Task, catalogue: Catalogu
     if not re.fullmatch(pattern, endpoint):
         hint = f"write {endpoint}" if endpoint in catalogue else f"write {form}"
         raise UnknownModel(f"{_short(name)} names no endpoint of {provider}", hint)
+    if provider == local.PROVIDER and local.has(endpoint):
+        return catalogue.load(name)
     if provider == worker.PROVIDER:
         return worker.card(name, endpoint)
     key = catalogue.key_at(provider, endpoint)
@@ -123,14 +126,13 @@ def _at(name: str, provider: str, endpoint: str, task: Task, catalogue: Catalogu
 
 def _open(name: str, provider: str, endpoint: str) -> Card:
     """A model nobody described: nothing is checked, and nothing is known of its price."""
-    local = provider == "diffusers"
     return Card(
         key=name,
         title=name,
         provider=provider,
         endpoint=endpoint,
         tasks=tuple(Task),
-        price=FREE if local else None,
+        price=FREE if provider == local.PROVIDER else None,
         described=False,
     )
 

@@ -96,7 +96,7 @@ def _problems(path: Path, text: str, tables: Mapping[str, Any], known: frozenset
     from ai_content_pipeline.catalog.tables import problems
 
     for key, table in tables.items():
-        if not _KEY.fullmatch(key) or key in _RESERVED:
+        if key not in known and (not _KEY.fullmatch(key) or key in _RESERVED):
             hint = "write lower case letters, digits and '_', as in [my_model]"
             message = f"{key[:60]!r} is no key of a model" if key not in _RESERVED else f"{key!r} is taken"
             yield _problem(path, text, (key,), message, hint)

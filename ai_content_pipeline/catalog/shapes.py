@@ -109,7 +109,8 @@ def _length_of(source: Source | None) -> float | None:
 def _size(card: Card, task: Task, params: Params, given: Size | None) -> Size | None:
     if task is Task.UPSCALE:
         return _upscaled(card, params, given) if given else None
-    follows = card.output.follow_input and given is not None
+    sized = card.local is not None and {"width", "height"} <= params.keys()
+    follows = card.output.follow_input and given is not None and not sized
     explicit = None if follows else _explicit(card, params)
     if explicit:
         return explicit
@@ -183,7 +184,8 @@ def _pair(width: Json, height: Json) -> Size | None:
 
 def _seconds(card: Card, params: Params) -> float | None:
     """A number of frames that the user sets counts before a duration, and a default one after it."""
-    fps = _positive(card.value(params, "frames_per_second")) or card.output.fps
+    rate = "fps" if card.local else "frames_per_second"
+    fps = _positive(card.value(params, rate)) or card.output.fps
     frames = _positive(params.get("num_frames"))
     if frames and fps:
         return frames / fps

@@ -14,6 +14,9 @@ Size = tuple[int, int]
 #: Labels that name a height of 16:9 in no obvious way.
 _SHORT_SIDES = {"2k": 1440, "4k": 2160}
 
+#: Pixels that local models were trained at, by label.
+_AREAS = {"480p": 480 * 832, "720p": 720 * 1280, "1k": 1024 * 1024}
+
 _GEMINI_3_1K = {
     "1:1": (1024, 1024),
     "3:2": (1264, 848),
@@ -189,6 +192,23 @@ def _area(label: str, ratio: Size) -> Size | None:
     return _even(width), _even(width * ratio[1] / ratio[0])
 
 
+def fitted(area: int, ratio: Size, multiple: int = 16) -> Size:
+    """The size of about `area` pixels in the shape of `ratio`, each side a multiple of `multiple`."""
+    width = sqrt(area * ratio[0] / ratio[1])
+    height = sqrt(area * ratio[1] / ratio[0])
+    return _floored(width, multiple), _floored(height, multiple)
+
+
+def _floored(side: float, multiple: int) -> int:
+    return max(multiple, int(side + 1e-6) // multiple * multiple)
+
+
+def _trained(label: str, ratio: Size) -> Size | None:
+    """As many pixels as the model was trained at."""
+    area = _AREAS.get(label.lower())
+    return fitted(area, ratio) if area else None
+
+
 def _draft(label: str, ratio: Size) -> Size | None:
     """Picture labels as Gemini's, video labels by their short side."""
     picture = label.lower() in _TABLES["gemini_3"]
@@ -199,6 +219,7 @@ _RULES: Mapping[str, Callable[[str, Size], Size | None]] = {
     "short": _short,
     "area": _area,
     "draft": _draft,
+    "trained": _trained,
 }
 
 #: Every name a card may use for its sizes.

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ai_content_pipeline.cli.console import Console
 from ai_content_pipeline.errors import BudgetRefused, UsageError
-from ai_content_pipeline.jobs import JobRequest
+from ai_content_pipeline.jobs import JobRequest, Model
 
 if TYPE_CHECKING:
     from ai_content_pipeline.cli.wish import Wish
     from ai_content_pipeline.engine.plan import Plan
     from ai_content_pipeline.pipeline.expansion import Expansion
+
+
+@runtime_checkable
+class Preflight(Protocol):
+    """A provider that can say beforehand whether a model is there."""
+
+    def check(self, model: Model) -> None:
+        """Raises ConfigurationError where it is not."""
+        ...
 
 
 def cap(max_cost: str | None, expansion: Expansion) -> Decimal | None:
@@ -43,7 +52,7 @@ def dollars(option: str, text: str | None) -> Decimal | None:
 
 
 def check_providers(plan: Plan, provider: Callable[[str], object]) -> None:
-    """Missing keys and packages are found before anything runs.
+    """Missing keys, packages and weights are found before anything runs.
 
     Raises:
         ConfigurationError: with the two ways out.
@@ -51,9 +60,13 @@ def check_providers(plan: Plan, provider: Callable[[str], object]) -> None:
     from ai_content_pipeline.engine.plan import PlanState
 
     settled = (PlanState.CACHED, PlanState.GIVEN, PlanState.NOT_ASKED)
-    works = (item.unit.work for item in plan.items if item.state not in settled)
-    for name in dict.fromkeys(work.model.provider for work in works if isinstance(work, JobRequest)):
-        provider(name)
+    works = [item.unit.work for item in plan.items if item.state not in settled]
+    models = [work.model for work in works if isinstance(work, JobRequest)]
+    for name in dict.fromkeys(model.provider for model in models):
+        made = provider(name)
+        if isinstance(made, Preflight):
+            for model in {model.endpoint: model for model in models if model.provider == name}.values():
+                made.check(model)
 
 
 def check_prices(plan: Plan, today: date) -> None:

@@ -39,6 +39,19 @@ def _worker(surroundings: Surroundings) -> Provider:
     return WorkerProvider(surroundings)
 
 
+def _diffusers(surroundings: Surroundings) -> Provider:
+    lacking = [name for name in ("torch", "diffusers", "transformers") if find_spec(name) is None]
+    if lacking:
+        raise ConfigurationError(
+            f"models on this machine need {', '.join(lacking)}, which is not installed",
+            hint="pip install 'ai-content-pipeline[diffusers]', in a checkout pip install -e '.[diffusers]',"
+            " or use --draft",
+        )
+    from ai_content_pipeline.providers.diffusers import DiffusersProvider
+
+    return DiffusersProvider(surroundings)
+
+
 #: Variables that point a vendor somewhere else; its results may then come from there, too.
 VENDOR_URLS = ("AICP_FAL_URL", "REPLICATE_BASE_URL")
 
@@ -46,6 +59,7 @@ VENDOR_URLS = ("AICP_FAL_URL", "REPLICATE_BASE_URL")
 RESULTS_KEPT = {"replicate": timedelta(hours=1)}
 
 PROVIDERS: dict[str, Callable[[Surroundings], Provider]] = {
+    "diffusers": _diffusers,
     "draft": _draft,
     "fal": _fal,
     "replicate": _replicate,

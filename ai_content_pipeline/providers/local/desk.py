@@ -1,0 +1,278 @@
+"""Who waits for which model: one thread serves them all, and jobs that are alike share one pass.
+
+A pass is one run of a model's denoising loop. Schedulers, tokenizers and adapters hold state, so no two
+passes may overlap; what runs side by side is a batch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ai_content_pipeline.catalog import local
+from ai_content_pipeline.errors import AicpError, OutOfMemory
+from ai_content_pipeline.providers.local import sdxl, wan, weights
+from ai_content_pipeline.providers.local.asked import PROFILES, Asked
+from ai_content_pipeline.providers.local.fitting import Locate
+from ai_content_pipeline.providers.local.machine import Machine, Offload
+from ai_content_pipeline.providers.local.made import Made, Resident, Stopped, Work
+
+_MOST_RESIDENT = 3  # models kept in memory, where it is not the GPU's
+_FAREWELL = 60.0  # seconds that the last step may take
+_AREA = 480 * 832  # of a Wan model that nobody described
+_BATCH = {"sdxl": 4, "wan_t2v": 2}
+_NEEDS_GB = 24.0, 12.0  # of a model that nobody described
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A model where it lies, and how it is run. Equal places are one model in memory."""
+
+    folder: Path
+    family: str
+    variant: str
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One job that waits, runs or has ended (`made` or `error`). `seconds` is its share of a pass."""
+
+    place: Place
+    work: Work
+    ended: threading.Event = field(default_factory=threading.Event)
+    unwanted: bool = False
+    progress: float | None = None
+    made: Made | None = None
+    error: AicpError | None = None
+    seconds: float = 0.0
+
+    def end(self, made: Made | None = None, error: AicpError | None = None) -> None:
+        self.made, self.error = made, error
+        self.ended.set()
+
+
+class Desk:
+    """Every local model of one process."""
+
+    def __init__(self, environ: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+        self.models = weights.folder_of(environ)
+        self._environ = environ
+        self._clock = clock
+        self._machine: Machine | None = None
+        self._residents: OrderedDict[Place, Resident] = OrderedDict()
+        self._waiting: deque[Ticket] = deque()
+        self._running: list[Ticket] = []
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def take(self, asked: Asked, locate: Locate) -> Ticket:
+        """Queue a job, its pictures read. One that needs no model has ended at once.
+
+        Raises:
+            ConfigurationError: there are no such weights here.
+            BadMedia, UsageError: it cannot be made.
+        """
+        folder = weights.find(self.models, asked.model)
+        family = weights.family_of(folder)
+        work: Work
+        if family == "sdxl":
+            variant, work = "", sdxl.prepare(asked, folder, locate)
+        else:
+            variant, work = asked.profile, wan.prepare(asked, folder, family, _area(asked.model), locate)
+        ticket = Ticket(Place(folder, family, variant), work)
+        if work.copy is not None:
+            ticket.end(work.copy)
+            return ticket
+        with self._changed:
+            self._waiting.append(ticket)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="local models", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        return ticket
+
+    def drop(self, ticket: Ticket) -> bool:
+        """Nobody wants it any more. True when it surely did not begin."""
+        with self._changed:
+            ticket.unwanted = True
+            waits = ticket in self._waiting
+            if waits:
+                self._waiting.remove(ticket)
+        if waits:
+            ticket.end(error=Stopped("not begun"))
+        return waits
+
+    def close(self) -> None:
+        """Stop at the next step, and let go of every model."""
+        with self._changed:
+            self._closed = True
+            for ticket in (*self._waiting, *self._running):
+                ticket.unwanted = True
+            self._waiting.clear()
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(_FAREWELL)
+        self._residents.clear()
+
+    # -- the one thread ----------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        while (first := self._next()) is not None:
+            try:
+                resident = self._resident(first)
+                self._pass(first.place, resident, self._batch(first))
+            except AicpError as error:
+                self._fail(first, error)
+            except Exception as error:  # noqa: BLE001  the boundary of a pass: the next job is another one
+                self._residents.pop(first.place, None)
+                self._fail(first, _broken(error))
+
+    def _next(self) -> Ticket | None:
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            return None if self._closed else self._waiting[0]
+
+    def _batch(self, first: Ticket) -> list[Ticket]:
+        """`first`, and those waiting that may share its pass, taken out of the queue."""
+        with self._changed:
+            room = self._most(first)
+            batch: list[Ticket] = []
+            for ticket in list(self._waiting):
+                same = ticket.place == first.place and ticket.work.alike == first.work.alike
+                if ticket is first or (
+                    same and sum(one.work.outputs for one in batch) + ticket.work.outputs <= room
+                ):
+                    batch.append(ticket)
+                    self._waiting.remove(ticket)
+            self._running = batch
+            return batch
+
+    def _most(self, ticket: Ticket) -> int:
+        usual = _BATCH.get(ticket.place.family, 1)
+        asked = self._environ.get("AICP_DIFFUSERS_MAX_BATCH", "").strip()
+        return max(1, int(asked)) if asked.isdigit() and usual > 1 else usual
+
+    def _fail(self, first: Ticket, error: AicpError) -> None:
+        """End whatever of the pass has not ended yet."""
+        with self._changed:
+            if first in self._waiting:  # the model could not be loaded
+                self._waiting.remove(first)
+            failed, self._running = {first, *self._running}, []
+        for ticket in failed:
+            if not ticket.ended.is_set():
+                ticket.end(error=error)
+
+    def _pass(self, place: Place, resident: Resident, batch: Sequence[Ticket]) -> None:
+        began = self._clock()
+        made = self._made(resident, batch)
+        if made is None:  # it did not fit: with less on the GPU, and one at a time
+            self._make_room(place)
+            lowered = resident.lower()
+            for ticket in batch:
+                again = self._made(resident, [ticket]) if lowered else None
+                if again is None:
+                    self._tidy()
+                    ticket.end(error=_too_large(ticket, lowered=lowered))
+                else:
+                    ticket.end(again[0])
+            return
+        seconds = (self._clock() - began) / len(batch)
+        for ticket, one in zip(batch, made, strict=True):
+            ticket.seconds = seconds
+            ticket.end(one)
+
+    def _made(self, resident: Resident, batch: Sequence[Ticket]) -> list[Made] | None:
+        """The results of one pass; None when memory ran out. Its leftovers are free when this returns."""
+
+        def watch(step: int, steps: int) -> None:
+            for ticket in batch:
+                ticket.progress = step / steps
+            if all(ticket.unwanted for ticket in batch):
+                raise Stopped("stopped while it was made")
+
+        try:
+            return resident.make([ticket.work for ticket in batch], watch)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_memory(error):
+                raise
+            return None
+
+    # -- models in memory --------------------------------------------------------------------------
+
+    def _resident(self, ticket: Ticket) -> Resident:
+        place = ticket.place
+        if place in self._residents:
+            self._residents.move_to_end(place)
+            return self._residents[place]
+        machine = self._machine = self._machine or Machine.here(self._environ)
+        whole, parts = _needs(place)
+        offload = machine.offload_for(whole, parts)
+        free = machine.free_gb()
+        if len(self._residents) >= _MOST_RESIDENT or (free is not None and free < whole):
+            self._make_room(place)
+        try:
+            resident = _load(place, machine, offload)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_memory(error):
+                raise
+            raise OutOfMemory(
+                f"{place.folder.name} does not fit into memory", hint="set AICP_DIFFUSERS_OFFLOAD=group"
+            ) from error
+        self._residents[place] = resident
+        return resident
+
+    def _make_room(self, place: Place) -> None:
+        """Let go of every other model."""
+        for other in [one for one in self._residents if one != place]:
+            del self._residents[other]
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if self._machine is not None:
+            self._machine.tidy()
+
+
+def _load(place: Place, machine: Machine, offload: Offload) -> Resident:
+    if place.family == "sdxl":
+        return sdxl.Sdxl(place.folder, machine, offload)
+    profile = next(profile for profile in PROFILES if profile == place.variant)
+    return wan.Wan(place.folder, place.family, machine, offload, profile)
+
+
+def _needs(place: Place) -> tuple[float, float]:
+    key = place.folder.name
+    if not local.has(key):
+        return _NEEDS_GB
+    known = local.load(key).local
+    return (known.vram_gb, known.vram_offload_gb) if known else _NEEDS_GB
+
+
+def _area(key: str) -> int:
+    known = local.load(key).local if local.has(key) else None
+    return known.area if known else _AREA
+
+
+def _is_memory(error: BaseException) -> bool:
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
+
+
+def _too_large(ticket: Ticket, *, lowered: bool) -> OutOfMemory:
+    tried = ", also with parts of the model set aside" if lowered else ""
+    facts = ticket.work.facts
+    lower = "num_frames, or width and height" if "num_frames" in facts else "width and height, or num_images"
+    return OutOfMemory(
+        f"out of memory at {facts['width']}x{facts['height']} pixels{tried}",
+        hint=f"lower {lower}; or set AICP_DIFFUSERS_OFFLOAD=group",
+    )
+
+
+def _broken(error: Exception) -> AicpError:
+    lines = str(error).strip().splitlines()
+    return AicpError(f"the model failed: {type(error).__name__}: {lines[0][:300] if lines else ''}")
