@@ -21,6 +21,15 @@ class Role(StrEnum):
     MASK = "mask"
 
 
+class Route(StrEnum):
+    """How a reference reaches the model that is to keep it, the surest way first."""
+
+    SERVER = "server"  # the vendor's model takes the pictures
+    EMBEDDINGS = "embeddings"  # a model here encodes them once for all its items
+    KEYFRAME = "keyframe"  # a still is made with them first, and the clip from that still
+    PROMPT = "prompt"  # words alone: the description stands in the prompt
+
+
 class Frame(StrEnum):
     """A still taken out of a video."""
 

@@ -47,6 +47,7 @@ class InputField:
 
     name: str
     many: bool = False  # a list of URLs, else one URL
+    kind: str = "files"  # or elements: a list of subjects, each with its own pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class JobRequest:
     """One paid request, before uploads. `params` are what the user set, and nothing else.
 
     `seed` is the user's own; a seed nobody gave is derived when the request is wired.
-    `outputs` is how many files it must yield.
+    `outputs` is how many files it must yield. `groups` says how many of the references belong to each
+    subject, where the model takes subjects and not files.
     """
 
     model: Model
@@ -78,6 +80,7 @@ class JobRequest:
     seed: int | None = None
     take: int = 0
     outputs: int = 1
+    groups: tuple[int, ...] = ()
 
     @property
     def makes(self) -> Kind:

@@ -23,7 +23,7 @@ from ai_content_pipeline.catalog.checks import Misfit, check, coerce
 from ai_content_pipeline.catalog.draft import DRAFT, stand_in
 from ai_content_pipeline.catalog.estimates import estimate, terms
 from ai_content_pipeline.catalog.files import keys, load
-from ai_content_pipeline.catalog.names import UnknownModel, model_of, resolve
+from ai_content_pipeline.catalog.names import UnknownModel, find, model_of, resolve
 from ai_content_pipeline.catalog.prices import Price, Rate, Surcharge
 from ai_content_pipeline.catalog.shapes import Expected, expected
 
@@ -44,6 +44,7 @@ __all__ = [
     "coerce",
     "estimate",
     "expected",
+    "find",
     "keys",
     "load",
     "model_of",

@@ -35,6 +35,12 @@ class RoleField:
     Two roles may share a field that takes many: their files go into one list, INPUT before REFERENCE, and
     `max_items` bounds the list. `min_side` is in pixels. `takes` is the kind of file it wants; with
     `either`, pictures and videos alike.
+
+    The rest is of references. `kind`: files are sent as they are; of elements each subject is one, with
+    all its pictures; embeddings are made of the files once, by a model here. `mention` is how a prompt
+    names the n-th picture (or element), as in ``@Image{n}``; `tags` the parameter that lists those names;
+    `strength` the one that says how strongly the pictures count. `only_with` are the values that other
+    parameters must have where files are sent.
     """
 
     name: str
@@ -45,6 +51,11 @@ class RoleField:
     excludes: tuple[Role, ...] = ()
     takes: Kind = Kind.IMAGE
     either: bool = False
+    kind: str = "files"
+    mention: str | None = None
+    tags: str | None = None
+    strength: str | None = None
+    only_with: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
 
     def accepts(self, kind: Kind) -> bool:
         return self.either or kind is self.takes
@@ -70,17 +81,6 @@ class Shape:
     fps: float | None = None
     scale: str | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """Everything known of one model.
-
-    `parameters` None: its schema is unknown, and so nothing is checked. `prompt`, `seed` and `count` are
-    the vendor's names of those fields, None where the model has none; the house fills the first two and
-    the fields of `roles`, so they are no parameters. `seconds` is how long a job usually takes.
-    `version` grows with every correction of the card. `fill` are the parameters that the request of a
-    stand-in starts from.
-    """
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -115,6 +115,17 @@ class Local:
     weights: tuple[Weights, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything known of one model.
+
+    `parameters` None: its schema is unknown, and so nothing is checked. `prompt`, `seed` and `count` are
+    the vendor's names of those fields, None where the model has none; the house fills the first two and
+    the fields of `roles`, so they are no parameters. `seconds` is how long a job usually takes.
+    `version` grows with every correction of the card. `fill` are the parameters that the request of a
+    stand-in starts from.
+    """
+
     key: str
     title: str
     provider: str
@@ -134,6 +145,7 @@ class Local:
     note: str | None = None
     output: Shape = field(default_factory=Shape)
     fill: Mapping[str, Json] = field(default_factory=dict)
+    local: Local | None = None  # where the model runs on this machine
     described: bool = True  # False: neither we nor its vendor's schema know anything of it
 
     def value(self, params: Mapping[str, Json], name: str) -> Json:
@@ -142,4 +154,3 @@ class Local:
             return params[name]
         known = (self.parameters or {}).get(name)
         return known.default if known else None
-    local: Local | None = None  # where the model runs on this machine

@@ -71,7 +71,7 @@ def stand_in(card: Card, task: Task) -> Card:
     """
     if card.provider == PROVIDER:
         return card
-    named = {role: replace(field, name=role.value) for role, field in card.roles.items()}
+    named = {role: _plain(role, field) for role, field in card.roles.items()}
     return replace(
         card,
         provider=PROVIDER,
@@ -83,6 +83,11 @@ def stand_in(card: Card, task: Task) -> Card:
         output=DRAFT.output,
         fill=_length(card) | _size(card, task),
     )
+
+
+def _plain(role: Role, field: RoleField) -> RoleField:
+    """The field of the drawing hand: no vendor's tags, which nobody could draw, and files as they are."""
+    return replace(field, name=role.value, kind="files", mention=None, tags=None, strength=None, only_with={})
 
 
 def _length(card: Card) -> dict[str, Json]:

@@ -94,7 +94,9 @@ def _parameter(table: Table) -> Parameter:
 
 def _role(table: Table) -> RoleField:
     excludes = tuple(Role(role) for role in table.get("excludes", ()))
-    return RoleField(**{**table, "excludes": excludes, "takes": Kind(table.get("takes", Kind.IMAGE))})
+    only_with = {name: tuple(values) for name, values in table.get("only_with", {}).items()}
+    takes = Kind(table.get("takes", Kind.IMAGE))
+    return RoleField(**{**table, "excludes": excludes, "takes": takes, "only_with": only_with})
 
 
 def _price(table: Table) -> Price:

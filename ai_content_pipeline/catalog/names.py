@@ -79,7 +79,7 @@ def model_of(card: Card, name: str, task: Task) -> Model:
         provider=card.provider,
         endpoint=task.value if card.provider == PROVIDER else card.endpoint,
         task=task,
-        fields={role: InputField(field.name, field.many) for role, field in card.roles.items()},
+        fields={role: InputField(field.name, field.many, field.kind) for role, field in card.roles.items()},
         prompt_field=card.prompt,
         seed_field=card.seed,
         count_field=card.count,

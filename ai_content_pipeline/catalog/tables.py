@@ -59,6 +59,14 @@ def _is_day(value: Any) -> bool:
         return False
 
 
+def _is_mention(value: Any) -> bool:
+    return _is_text(value) and str(value).count("{n}") == 1 and str(value).count("{") == 1
+
+
+def _is_choice(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, list) and one for one in value.values())
+
+
 def _one_of(*words: str, removable: bool = False) -> Rule:
     return Rule(f"one of {', '.join(words)}", lambda value: value in words, words, removable)
 
@@ -118,6 +126,11 @@ ROLE: Mapping[str, Rule] = {
     "excludes": _list_of(_one_of(*ROLES)),
     "takes": _one_of(*(kind.value for kind in Kind)),
     "either": TRUTH,
+    "kind": _one_of("files", "elements", "embeddings"),
+    "mention": Rule('how a prompt names a picture, as in "@Image{n}"', _is_mention, removable=True),
+    "tags": NAME,
+    "strength": NAME,
+    "only_with": Rule("a table of lists of values", _is_choice),
 }
 OUTPUT: Mapping[str, Rule] = {
     "sizes": _one_of(*sorted(FAMILIES)),

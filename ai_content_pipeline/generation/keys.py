@@ -93,7 +93,9 @@ def _number(text: str) -> str:
 
 
 def _request_identity(request: JobRequest) -> dict[str, Json]:
+    more: dict[str, Json] = {"groups": list(request.groups)} if request.groups else {}
     return {
+        **more,
         "v": VERSION,
         "provider": request.model.provider,
         "endpoint": request.model.endpoint,

@@ -46,5 +46,10 @@ class Pipeline:
     warnings: tuple[str, ...] = ()
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names of all steps."""
+        return frozenset(step.name for step in self.steps) | self.disabled
+
+    @property
     def path(self) -> Path:
         return self.source.path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,13 +10,20 @@ from ai_content_pipeline import catalog
 from ai_content_pipeline.artifacts import Role
 from ai_content_pipeline.catalog import Card, Catalogue
 from ai_content_pipeline.errors import InvalidPipeline, Problem
+from ai_content_pipeline.jobs import Task
+from ai_content_pipeline.pipeline import stages
 from ai_content_pipeline.pipeline.checked import Pipeline, PipelineStep
 from ai_content_pipeline.pipeline.inputs import Inputs, Misplaced, Unresolved
 from ai_content_pipeline.pipeline.own_files import OwnFiles
 from ai_content_pipeline.pipeline.project import find_project
+from ai_content_pipeline.pipeline.references import References
+from ai_content_pipeline.pipeline.routing import Routing, still_model, unheeded
 from ai_content_pipeline.pipeline.source import in_order
+from ai_content_pipeline.pipeline.stages import Stills
+from ai_content_pipeline.references.routes import can_do
 from ai_content_pipeline.steps.fields import StepFields
 from ai_content_pipeline.steps.protocol import MAX_ITEMS, Fault, Faults, Input, Item, Setting, Step, YamlPath
+from ai_content_pipeline.steps.references import ReferenceFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,40 +91,101 @@ class _Expander:
 
     def __post_init__(self) -> None:
         self.inputs = Inputs(self.pipeline, OwnFiles(self.pipeline.path.parent))
+        self.references = References(self.pipeline, self.inputs)
 
     def run(self) -> None:
+        if self.references.declared:
+            self.found += self.references.check()
         for step in self.pipeline.steps:
-            expanded = self._step(step)
-            if expanded is None:
+            if not self._step(step):
                 self.inputs.add_broken(step.name)
                 continue
-            self.done.append(expanded)
-            self.inputs.add(step.name, expanded.items)
             if self.inputs.count > MAX_ITEMS:
                 message = f"{self.inputs.count:,} items up to here are more than the limit of {MAX_ITEMS:,}"
                 self._problem(step, (), message, "split the work over several files")
                 return
-        self._warn_of_unused_input()
+        self._warn_of_unused()
 
-    def _step(self, step: PipelineStep) -> ExpandedStep | None:
+    def _step(self, step: PipelineStep) -> bool:
+        """Expand a step, if there is nothing wrong with it."""
         cards = self._cards(step)
         if cards is None:
-            return None
-        top = self.pipeline.top
-        setting = Setting(step.name, cards, self.inputs.files.read, self.inputs.find, top.prompt, top.seed)
+            return False
+        setting = self._setting(step.name, cards, self.pipeline.top.prompt)
         problems_before = len(self.found)
         self._report(step, step.verbs.check(setting))
-        if self.draft:
-            setting = replace(setting, cards=self._stand_ins(step, cards))
+        shown = replace(setting, cards=self._shown(cards, step.verbs.task))
         inputs = self._inputs(step)
         if inputs is None or len(self.found) > problems_before:
-            return None
+            return False
+        if isinstance(step.fields, ReferenceFields):
+            return self._conditioned(step, step.fields, setting, shown, inputs)
+        return self._expanded(step, shown, inputs)
+
+    def _expanded(
+        self,
+        step: PipelineStep,
+        setting: Setting,
+        inputs: Mapping[Role, Sequence[Input]],
+        origin: Callable[[YamlPath], YamlPath] = tuple,
+    ) -> bool:
+        """Add a step's items. `origin` leads from the path of a fault to where the file says it."""
         try:
             items = step.verbs.items(inputs, setting)
         except Faults as faults:
+            self._report(step, [replace(fault, path=origin(fault.path)) for fault in faults.faults])
+            return False
+        self.done.append(ExpandedStep(step.fields, step.verbs, setting, items, step.position))
+        self.inputs.add(step.name, items)
+        return True
+
+    # -- references --------------------------------------------------------------------------------
+
+    def _conditioned(
+        self,
+        step: PipelineStep,
+        fields: ReferenceFields,
+        setting: Setting,
+        shown: Setting,
+        inputs: Mapping[Role, Sequence[Input]],
+    ) -> bool:
+        """Expand a step that may keep references: itself, or stills first and clips from them."""
+        try:
+            still = still_model(fields, setting, self.catalogue) if self.references.wanted(fields) else None
+            card = still.card if still else None
+            jobs = Routing(fields, setting, self.references, self.catalogue, card, inputs).jobs()
+        except Faults as faults:
             self._report(step, faults.faults)
-            return None
-        return ExpandedStep(step.fields, step.verbs, setting, items, step.position)
+            return False
+        except Unresolved:
+            return False
+        except Misplaced as error:
+            self.found.append(self.pipeline.source.problem(error.path, *_halves(str(error))))
+            return False
+        self.warnings += unheeded(step.name, jobs, self.references)
+        made = stages.stills(fields, jobs, still.name, self.pipeline.names) if still else None
+        if made is not None and still is not None:
+            if not self._stills(step, fields, made, still.card):
+                return False
+            fields, find = stages.from_stills(fields, jobs, made, self.done[-1].items, shown.find)
+            step, shown = PipelineStep(fields, step.position), replace(shown, find=find)
+        return self._expanded(step, stages.with_references(fields, shown, jobs, self.references), inputs)
+
+    def _stills(self, step: PipelineStep, fields: ReferenceFields, made: Stills, card: Card) -> bool:
+        """Expand the first of two stages."""
+        stage = PipelineStep(made.fields, step.position)
+        setting = self._setting(stage.name, {made.fields.model: card}, prompt=None)
+        faults = [replace(fault, path=made.origin(fault.path)) for fault in stage.verbs.check(setting)]
+        self._report(step, faults)
+        if faults:
+            return False
+        template = fields.keyframe.prompt if fields.keyframe else None
+        shown = replace(setting, cards=self._shown(setting.cards, stage.verbs.task))
+        setting = stages.still_setting(made, shown, step.name, template, self.references)
+        return self._expanded(stage, setting, made.inputs, made.origin)
+
+    def _setting(self, name: str, cards: Mapping[str, Card], prompt: str | None) -> Setting:
+        return Setting(name, cards, self.inputs.files.read, self.inputs.find, prompt, self.pipeline.top.seed)
 
     def _cards(self, step: PipelineStep) -> dict[str, Card] | None:
         cards: dict[str, Card] = {}
@@ -127,7 +195,7 @@ class _Expander:
                 continue
             assert task is not None
             try:
-                cards[name] = catalog.resolve(name, task, self.catalogue)
+                cards[name] = self._card(step, path, name, task)
             except catalog.UnknownModel as error:
                 self._problem(step, path, error.message, error.hint)
                 continue
@@ -139,9 +207,25 @@ class _Expander:
                 self.warnings.append(f"{step.name}: {name} is deprecated; it may stop answering any day")
         return cards if len(cards) == len(set(step.verbs.models.values())) else None
 
-    def _stand_ins(self, step: PipelineStep, cards: Mapping[str, Card]) -> dict[str, Card]:
-        task = step.verbs.task
-        return {name: catalog.stand_in(card, task) for name, card in cards.items() if task is not None}
+    def _card(self, step: PipelineStep, path: YamlPath, name: str, task: Task) -> Card:
+        """The card of a model that does the step's task; with references, a neighbouring one will do."""
+        try:
+            return catalog.resolve(name, task, self.catalogue)
+        except catalog.UnknownModel as error:
+            keeps = isinstance(step.fields, ReferenceFields) and self.references.wanted(step.fields)
+            card = catalog.find(name, self.catalogue, task)  # raises the same, if there is no such model
+            if keeps and can_do(card, task, conditioned=True):
+                return card
+            if not keeps and can_do(card, task, conditioned=True):
+                hint = f"it does so with references: write 'references' on the step, or {error.hint}"
+                raise catalog.UnknownModel(error.message, hint) from error
+            raise
+
+    def _shown(self, cards: Mapping[str, Card], task: Task | None) -> Mapping[str, Card]:
+        """The cards that a step runs on: in a draft, their stand-ins."""
+        if not self.draft or task is None:
+            return cards
+        return {name: catalog.stand_in(card, task) for name, card in cards.items()}
 
     def _inputs(self, step: PipelineStep) -> dict[Role, list[Input]] | None:
         """What the step is given, by role; None where that is a problem (which is noted)."""
@@ -163,11 +247,15 @@ class _Expander:
         where = ("steps", step.position, *path)
         self.found.append(self.pipeline.source.problem(where, message, hint))
 
-    def _warn_of_unused_input(self) -> None:
+    def _warn_of_unused(self) -> None:
         top = self.pipeline.top
         if not self.inputs.own_input_used and (top.input_image or top.input_video):
             key = "input_image" if top.input_image else "input_video"
             self.warnings.append(f"{key} is used by no step: the first one makes its own pictures")
+        for name in self.references.unused() if not self.found else ():
+            self.warnings.append(
+                f"reference {name!r} is kept by no step: name it under a step's 'references'"
+            )
 
 
 def _halves(text: str) -> tuple[str, str | None]:

@@ -108,6 +108,24 @@ class Inputs:
         except LookupError as error:
             raise Misplaced(path, str(error.args[0])) from error
 
+    def picked(self, selection: Selection, path: YamlPath) -> list[Input]:
+        """Items of an earlier step, as the top of the file names them at `path`.
+
+        Raises:
+            Misplaced: they are not there.
+            Unresolved: that is not known, because of another problem.
+        """
+        name = selection.step
+        if name in self._broken:
+            raise Unresolved
+        if name not in self._done:
+            message = f"step {name!r} comes too late for what keeps this; move it up"
+            raise Misplaced(path, message, top=True)
+        try:
+            return selection.pick([_as_input(item) for item in self._done[name]])
+        except LookupError as error:
+            raise Misplaced(path, str(error.args[0]), top=True) from error
+
     def _no_such_step(self, step: PipelineStep, name: str) -> str:
         later = {other.name: other for other in self.pipeline.steps}
         if name == step.name:

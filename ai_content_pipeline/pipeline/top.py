@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from ai_content_pipeline.pipeline.project import check_output_dir
-from ai_content_pipeline.steps.fields import Fields, Seed, reserved
+from ai_content_pipeline.steps.fields import Fields, Name, Seed, Selection, reserved
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -20,6 +20,23 @@ def _dollars(value: Any) -> Any:
 
 
 Dollars = Annotated[Decimal, BeforeValidator(_dollars), Field(ge=0, le=1_000_000, decimal_places=6)]
+
+
+class OfStep(Fields):
+    """Pictures that an earlier step makes, as ``{step: portrait}``: all of its items, a slice or one."""
+
+    step: Selection
+
+
+class Declared(Fields):
+    """One of the file's ``references``: a subject or a style."""
+
+    images: Annotated[tuple[str | OfStep, ...], Field(min_length=1, max_length=32, strict=False)]
+    description: Annotated[str, Field(min_length=1)] | None = None
+    strength: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+Group = Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
 
 
 class Top(Fields):
@@ -37,6 +54,8 @@ class Top(Fields):
     input_video: str | None = None
     defaults: dict[str, Any] | None = None  # merged into the steps before this is read, see `layers`
     profiles: dict[str, Any] | None = None
+    references: dict[Name, Declared] = Field(default_factory=dict)
+    consistency_groups: dict[Name, Group] = Field(default_factory=dict)
 
     @field_validator("env", mode="before")
     @classmethod

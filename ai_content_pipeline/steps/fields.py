@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from ai_content_pipeline.artifacts import Kind, Role
+from ai_content_pipeline.artifacts import Kind, Role, Route
 from ai_content_pipeline.jobs import Json, Task
 from ai_content_pipeline.steps.protocol import Input, Shape, YamlPath
 
@@ -125,6 +125,19 @@ def _as_list(value: Any) -> Any:
 
 Selections = Annotated[tuple[Selection, ...], BeforeValidator(_as_list), Field(min_length=1, strict=False)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1, strict=False)]
+#: References and groups of them; an entry with none of them says ``references: []``.
+Names = Annotated[tuple[Name, ...], BeforeValidator(_as_list), Field(strict=False)]
+
+
+def _route(value: Any) -> Any:
+    routes = ("auto", *(route.value for route in Route))
+    if value not in routes:
+        raise ValueError(f"{str(value)[:60]!r} is no route; choose one of {', '.join(routes)}")
+    return None if value == "auto" else Route(value)
+
+
+#: A route that was asked for by name; None for ``auto``.
+RouteWish = Annotated[Route | None, BeforeValidator(_route)]
 
 
 class InputSpec(Fields):
@@ -182,6 +195,8 @@ class Entry(Fields):
     file: str | None = None
     start: str | None = None
     end: str | None = None
+    references: Names | None = None
+    route: RouteWish | None = None
 
     @model_validator(mode="before")
     @classmethod

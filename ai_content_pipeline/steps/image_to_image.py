@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 from ai_content_pipeline.artifacts import Kind, Role
 from ai_content_pipeline.jobs import JobRequest, Task
 from ai_content_pipeline.steps import maps, requests
-from ai_content_pipeline.steps.fields import ModelFields
 from ai_content_pipeline.steps.protocol import Fault, Input, Item, Setting
+from ai_content_pipeline.steps.references import ReferenceFields
 
 _IMAGE = frozenset({Kind.IMAGE})
 
 
-class ImageToImage(ModelFields):
+class ImageToImage(ReferenceFields):
     type: Literal["image_to_image"]
 
     task: ClassVar[Task] = Task.IMAGE_TO_IMAGE
@@ -27,4 +27,4 @@ class ImageToImage(ModelFields):
         return maps.items(self, inputs, setting)
 
     def work(self, item: Item, setting: Setting) -> JobRequest:
-        return requests.request(self, self.task, item, setting)
+        return requests.request(self, item, setting)

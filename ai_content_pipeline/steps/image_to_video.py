@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from ai_content_pipeline.artifacts import Artifact, Frame, Kind, Pending, Role, Source
 from ai_content_pipeline.jobs import JobRequest, Task
-from ai_content_pipeline.steps import requests
-from ai_content_pipeline.steps.fields import Entry, ModelFields
+from ai_content_pipeline.steps import references, requests
+from ai_content_pipeline.steps.fields import Entry
 from ai_content_pipeline.steps.protocol import (
     Fault,
     Faults,
@@ -19,13 +19,14 @@ from ai_content_pipeline.steps.protocol import (
     YamlPath,
     check_count,
 )
+from ai_content_pipeline.steps.references import ReferenceFields
 from ai_content_pipeline.steps.roles import Given, check_roles
 
 _PREVIOUS = "previous.last_frame"
 _IMAGE = frozenset({Kind.IMAGE})
 
 
-class ImageToVideo(ModelFields):
+class ImageToVideo(ReferenceFields):
     type: Literal["image_to_video"]
 
     task: ClassVar[Task] = Task.IMAGE_TO_VIDEO
@@ -54,7 +55,7 @@ class ImageToVideo(ModelFields):
         return tuple(items)
 
     def work(self, item: Item, setting: Setting) -> JobRequest:
-        return requests.request(self, self.task, item, setting)
+        return requests.request(self, item, setting)
 
     def _item(
         self,
@@ -74,13 +75,17 @@ class ImageToVideo(ModelFields):
         label = labels.unique(first.label if first else f"{setting.name}_{index + 1}")
         card = requests.card_of(self, entry, setting)
         sources: dict[Role, tuple[Source, ...]] = (
-            {} if footage else {role: (file.source,) for role, file in files.items()}
+            {}
+            if footage
+            else {role: (file.source,) for role, file in files.items()}
+            | references.sources_for(setting, index)
         )
-        params = requests.params_of(self, entry, card)
+        params = requests.params_of(self, entry, card, references.params_for(setting, index))
         makes = requests.made(f"{setting.name}/{label}", card, self.task, params, sources)
         paths = {role: own[role][1] if role in own else ("input", role.value) for role in files}
         item = Item(setting.name, index, label, index, 0, sources, makes, footage)
-        names = {role: file.label for role, file in files.items()}
+        paths[Role.REFERENCE] = references.where_for(self, index)
+        names = {role: (file.label,) for role, file in files.items()} | references.names_for(setting, index)
         return item, Given(item.address, card, sources, paths, names)
 
     def _own(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ai_content_pipeline.artifacts import Role, Source
-from ai_content_pipeline.steps import requests
+from ai_content_pipeline.steps import references, requests
 from ai_content_pipeline.steps.fields import ModelFields
 from ai_content_pipeline.steps.protocol import (
     Fault,
@@ -63,8 +63,10 @@ def _asked(
         except LookupError as error:
             faults.append(Fault(paths[Role.INPUT], str(error.args[0])))
     sources: dict[Role, tuple[Source, ...]] = {role: (file.source,) for role, file in files.items()}
+    sources |= references.sources_for(setting, job)
+    paths[Role.REFERENCE] = references.where_for(step, job)
     card = requests.card_of(step, entry, setting)
-    params = requests.params_of(step, entry, card)
+    params = requests.params_of(step, entry, card, references.params_for(setting, job))
     outputs = requests.outputs_of(params, card)
     check_count(len(found) + outputs, requests.counted(card))
     first = files.get(Role.INPUT)
@@ -73,5 +75,5 @@ def _asked(
         name = labels.unique(label)
         makes = requests.made(f"{setting.name}/{name}", card, step.task, params, sources)
         found.append(Item(setting.name, len(found), name, job, output, sources, makes))
-    names = {role: file.label for role, file in files.items()}
+    names = {role: (file.label,) for role, file in files.items()} | references.names_for(setting, job)
     return Given(found[-outputs].address, card, sources, paths, names)

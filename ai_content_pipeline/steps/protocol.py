@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from ai_content_pipeline.artifacts import Artifact, Kind, Pending, Role, Source
+from ai_content_pipeline.artifacts import Artifact, Kind, Pending, Role, Route, Source
 from ai_content_pipeline.catalog import Card
-from ai_content_pipeline.jobs import JobRequest, LocalWork, Task
+from ai_content_pipeline.jobs import JobRequest, Json, LocalWork, Task
 
 YamlPath = tuple[str | int, ...]
 
@@ -77,11 +77,37 @@ def check_count(count: int, path: YamlPath) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditioning:
+    """The references that one job of a step keeps, and by which route.
+
+    `why` says to people what chose the route. `pictures` are all of theirs, subject after subject, and
+    `groups` how many each subject has; `names` those subjects in the same order. Only where `sent` do the
+    pictures go into the job's own request. `params` is what the model needs to be told besides.
+    """
+
+    route: Route
+    why: str
+    names: tuple[str, ...]
+    pictures: tuple[Source, ...]
+    groups: tuple[int, ...]
+    params: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> bool:
+        return self.route in (Route.SERVER, Route.EMBEDDINGS)
+
+
+def _as_written(job: int, text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What surrounds a step: its name, its models' cards, and what the file says above it.
 
     `read` probes a file of the user's (path relative to the YAML's folder); `find` looks up the item
-    at an address. Both raise `LookupError` with a message for people.
+    at an address. Both raise `LookupError` with a message for people. `conditioning` holds, by job, what
+    keeps references; `reword` is a job's prompt with the names of references replaced.
     """
 
     name: str
@@ -90,6 +116,8 @@ class Setting:
     find: Callable[[str], Input]
     prompt: str | None = None
     seed: int | None = None
+    conditioning: Mapping[int, Conditioning] = field(default_factory=dict)
+    reword: Callable[[int, str], str] = _as_written
 
 
 @dataclass(frozen=True, slots=True)

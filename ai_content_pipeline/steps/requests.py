@@ -11,6 +11,7 @@ from ai_content_pipeline import catalog
 from ai_content_pipeline.artifacts import Pending, Role, Source
 from ai_content_pipeline.catalog import Card
 from ai_content_pipeline.jobs import JobRequest, Json, Task
+from ai_content_pipeline.steps import references
 from ai_content_pipeline.steps.fields import EXCLUSION_LIST, Entry, ModelFields
 from ai_content_pipeline.steps.protocol import Fault, Input, Item, Setting, YamlPath
 from ai_content_pipeline.steps.roles import undescribed
@@ -46,10 +47,13 @@ def prompt_of(step: ModelFields, entry: Entry, setting: Setting) -> str | None:
     return setting.prompt
 
 
-def params_of(step: ModelFields, entry: Entry, card: Card) -> dict[str, Json]:
-    """What goes to the model: the step's parameters, the entry's over them, `model_params` verbatim."""
-    merged = catalog.coerce(card, {**card.fill, **step.params.own, **entry.params})
-    return {**merged, **step.model_params}
+def params_of(
+    step: ModelFields, entry: Entry, card: Card, references: Mapping[str, Json] | None = None
+) -> dict[str, Json]:
+    """What goes to the model: what its references need, the step's parameters over that, the entry's over
+    them, `model_params` verbatim."""
+    merged = {**card.fill, **(references or {}), **step.params.own, **entry.params}
+    return {**catalog.coerce(card, merged), **step.model_params}
 
 
 def outputs_of(params: Mapping[str, Json], card: Card) -> int:
@@ -63,19 +67,22 @@ def counted(card: Card) -> YamlPath:
     return ("params", card.count) if card.count else ("params",)
 
 
-def request(step: ModelFields, task: Task, item: Item, setting: Setting) -> JobRequest:
+def request(step: ModelFields, item: Item, setting: Setting) -> JobRequest:
     """The request that makes `item`."""
     entry = entry_of(step, item.job)
     card = card_of(step, entry, setting)
-    params = params_of(step, entry, card)
+    params = params_of(step, entry, card, references.params_for(setting, item.job))
     seed = next((s for s in (entry.seed, step.params.seed, setting.seed) if s is not None), None)
+    prompt = prompt_of(step, entry, setting) if card.prompt else None
+    task = references.task_of(step, card, conditioned=bool(item.inputs.get(Role.REFERENCE)))
     return JobRequest(
         model=catalog.model_of(card, entry.model or step.model, task),
-        prompt=prompt_of(step, entry, setting) if card.prompt else None,
+        prompt=None if prompt is None else setting.reword(item.job, prompt),
         params=params,
         inputs=item.inputs,
         seed=seed if card.seed else None,
         outputs=outputs_of(params, card),
+        groups=references.groups_for(setting, item.job, card),
     )
 
 
@@ -99,14 +106,6 @@ def check(step: ModelFields, task: Task, setting: Setting) -> tuple[Fault, ...]:
     card = setting.cards[step.model]
     faults = _check_params(step, card, task, step.params.own, ("params",))
     faults += _check_fills(card, step.params.prompt, step.params.seed, ("params",))
-    for index, entry in enumerate(step.params.prompts or ()):
-        path: YamlPath = ("params", "prompts", index)
-        own = card_of(step, entry, setting)
-        faults += _check_params(step, own, task, entry.params, (*path, "params"))
-        faults += _check_fills(own, entry.prompt, entry.seed, path)
-        if entry.model is not None and own != card:
-            shared = {key: value for key, value in step.params.own.items() if key not in entry.params}
-            faults += _check_params(step, own, task, shared, (*path, "model"), at_key=False)
     return tuple(faults)
 
 

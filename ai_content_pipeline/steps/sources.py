@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ai_content_pipeline.artifacts import Artifact, Kind
-from ai_content_pipeline.steps import requests
+from ai_content_pipeline.artifacts import Artifact, Kind, Role
+from ai_content_pipeline.steps import references, requests
 from ai_content_pipeline.steps.fields import ModelFields
 from ai_content_pipeline.steps.protocol import Fault, Faults, Item, Setting, YamlPath, check_count
+from ai_content_pipeline.steps.roles import Given, check_roles
 
 _MAKES = {Kind.IMAGE: "pictures", Kind.VIDEO: "clips"}
 _WANTED = {Kind.IMAGE: "a picture", Kind.VIDEO: "a clip"}
@@ -22,20 +23,33 @@ def items(step: ModelFields, setting: Setting) -> tuple[Item, ...]:
     given = _given(step, jobs, setting, faults)
     filled = {job for job in range(jobs) if requests.entry_of(step, job).file is not None}
     faults += requests.check_prompts(step, jobs, setting, filled)
+    if not faults:
+        faults += check_roles(_asked(step, job, setting) for job in range(jobs) if job not in given)
     if faults:
         raise Faults(faults)
     items: list[Item] = []
     for job in range(jobs):
         entry = requests.entry_of(step, job)
         card = requests.card_of(step, entry, setting)
-        params = requests.params_of(step, entry, card)
+        params = requests.params_of(step, entry, card, references.params_for(setting, job))
+        sources = {} if job in given else references.sources_for(setting, job)
         outputs = 1 if job in given else requests.outputs_of(params, card)
         check_count(len(items) + outputs, requests.counted(card))
         for output in range(outputs):
             label = f"{setting.name}_{len(items) + 1}"
-            makes = requests.made(f"{setting.name}/{label}", card, step.task, params, {})
-            items.append(Item(setting.name, len(items), label, job, output, {}, makes, given=given.get(job)))
+            makes = requests.made(f"{setting.name}/{label}", card, step.task, params, sources)
+            items.append(
+                Item(setting.name, len(items), label, job, output, sources, makes, given=given.get(job))
+            )
     return tuple(items)
+
+
+def _asked(step: ModelFields, job: int, setting: Setting) -> Given:
+    """The reference pictures of one request."""
+    who = f"{setting.name}/{setting.name}_{job + 1}"
+    card = requests.card_of(step, requests.entry_of(step, job), setting)
+    where = {Role.REFERENCE: references.where_for(step, job)}
+    return Given(who, card, references.sources_for(setting, job), where, references.names_for(setting, job))
 
 
 def _given(step: ModelFields, jobs: int, setting: Setting, faults: list[Fault]) -> dict[int, Artifact]:

@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 from ai_content_pipeline.artifacts import Kind, Role
 from ai_content_pipeline.jobs import JobRequest, Task
 from ai_content_pipeline.steps import requests, sources
-from ai_content_pipeline.steps.fields import ModelFields
 from ai_content_pipeline.steps.protocol import Fault, Input, Item, Setting
+from ai_content_pipeline.steps.references import ReferenceFields
 
 
-class TextToImage(ModelFields):
+class TextToImage(ReferenceFields):
     type: Literal["text_to_image"]
 
     task: ClassVar[Task] = Task.TEXT_TO_IMAGE
@@ -25,4 +25,4 @@ class TextToImage(ModelFields):
         return sources.items(self, setting)
 
     def work(self, item: Item, setting: Setting) -> JobRequest:
-        return requests.request(self, self.task, item, setting)
+        return requests.request(self, item, setting)

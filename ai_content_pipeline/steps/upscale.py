@@ -25,4 +25,4 @@ class Upscale(ModelFields):
         return maps.items(self, inputs, setting)
 
     def work(self, item: Item, setting: Setting) -> JobRequest:
-        return requests.request(self, self.task, item, setting)
+        return requests.request(self, item, setting)

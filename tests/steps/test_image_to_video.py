@@ -39,7 +39,7 @@ def picture(number: int = 1, width: int | None = 1280, height: int | None = 720)
 
 def faults(card: Card, sources: dict[Role, tuple[Pending, ...]], times: int = 1) -> list[Fault]:
     paths = {role: ("input", role.value) for role in sources}
-    names = dict.fromkeys(sources, "scene")
+    names = {role: ("scene",) * len(files) for role, files in sources.items()}
     return check_roles([Given(f"clips/{n}", card, sources, paths, names) for n in range(times)])
 
 

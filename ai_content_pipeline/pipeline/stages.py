@@ -1,0 +1,190 @@
+"""A step whose jobs keep references, as what is expanded: itself, or stills first and clips from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ai_content_pipeline.artifacts import Role, Route
+from ai_content_pipeline.catalog import Card
+from ai_content_pipeline.jobs import Json
+from ai_content_pipeline.pipeline.references import References
+from ai_content_pipeline.pipeline.routing import Job
+from ai_content_pipeline.references import wording
+from ai_content_pipeline.references.wording import Wording
+from ai_content_pipeline.steps import requests
+from ai_content_pipeline.steps.fields import Entry, ModelParams
+from ai_content_pipeline.steps.image_to_image import ImageToImage
+from ai_content_pipeline.steps.image_to_video import ImageToVideo
+from ai_content_pipeline.steps.protocol import Conditioning, Input, Item, Setting, YamlPath
+from ai_content_pipeline.steps.references import Keyframe, ReferenceFields
+from ai_content_pipeline.steps.text_to_image import TextToImage
+
+Finder = Callable[[str], Input]
+
+_NAME = 64  # characters of a step's name
+_SUFFIX = "_keyframes"
+#: What the stills take over of the step that they are made for.
+_SHARED = ("on_error", "consistency", "enabled")
+
+
+@dataclass(frozen=True, slots=True)
+class Stills:
+    """The first of two stages. `jobs` are those of the step whose clips begin with one."""
+
+    fields: ImageToImage | TextToImage
+    inputs: Mapping[Role, list[Input]]
+    jobs: tuple[Job, ...]
+
+    def origin(self, path: YamlPath) -> YamlPath:
+        """Where the file says what stands at `path` of these fields."""
+        match path:
+            case ("params", "prompts", int(number), *rest):
+                return ("params", "prompts", self.jobs[number].number, *rest)
+            case ("params", *rest) if rest:
+                return ("keyframe", "params", *rest)
+            case ("model",):
+                return ("keyframe", "model")
+        return path
+
+
+def with_references(
+    step: ReferenceFields, setting: Setting, jobs: Sequence[Job], references: References
+) -> Setting:
+    """The setting of a step whose jobs keep references; its cards are those that it runs on."""
+    conditioning: dict[int, Conditioning] = {}
+    wordings: dict[int, Wording] = {}
+    plain = Wording(references.words())
+    for job in jobs:
+        if job.choice is None:
+            continue
+        card = requests.card_of(step, job.entry, setting)
+        found = _conditioning(job, job.choice.route, job.choice.why, card)
+        conditioning[job.number] = found
+        names = references.words(_tags(job, card) if found.sent else None)
+        wordings[job.number] = Wording(names)
+        if job.route is Route.PROMPT:
+            wordings[job.number] = wording.merged(names, job.references, references.mentioned(job.prompt))
+    return replace(
+        setting,
+        conditioning=conditioning,
+        reword=lambda number, text: wordings.get(number, plain).of(text),
+    )
+
+
+def _conditioning(job: Job, route: Route, why: str, card: Card) -> Conditioning:
+    pictures = tuple(picture for one in job.references for picture in one.pictures)
+    found = Conditioning(
+        route,
+        why,
+        tuple(one.name for one in job.references),
+        pictures,
+        tuple(len(one.pictures) for one in job.references),
+    )
+    return replace(found, params=_params(job, card, len(pictures))) if found.sent else found
+
+
+def _params(job: Job, card: Card, pictures: int) -> dict[str, Json]:
+    """What a model must be told beside the pictures: the strongest of their strengths, and their tags."""
+    field = card.roles.get(Role.REFERENCE)
+    if field is None:
+        return {}
+    params: dict[str, Json] = {}
+    strengths = [one.strength for one in job.references if one.strength is not None]
+    if field.strength is not None and strengths:
+        params[field.strength] = max(strengths)
+    if field.tags is not None and field.mention is not None:
+        numbers = range(1, pictures + 1)
+        params[field.tags] = [field.mention.replace("{n}", str(n)).lstrip("@") for n in numbers]
+    return params
+
+
+def _tags(job: Job, card: Card) -> dict[str, str]:
+    field = card.roles[Role.REFERENCE]
+    before = sum(count for role, count in job.given.items() if card.roles[role].name == field.name)
+    return wording.tags(card, job.references, before)
+
+
+# -- two stages ----------------------------------------------------------------------------------------
+
+
+def stills(step: ReferenceFields, jobs: Sequence[Job], model: str, taken: Set[str]) -> Stills | None:
+    """The stage before a step, where some of its jobs begin with a still; None where none does."""
+    wanted = tuple(job for job in jobs if job.route is Route.KEYFRAME)
+    if not wanted:
+        return None
+    keyframe = step.keyframe or Keyframe()
+    starts = [job.start for job in wanted if job.start is not None]
+    kind: type[ImageToImage | TextToImage] = ImageToImage if starts else TextToImage
+    fields: dict[str, Any] = {
+        name: getattr(step, name)
+        for name in _SHARED
+        if name in step.model_fields_set and name in kind.model_fields
+    }
+    entries = tuple(Entry.model_construct(prompt=job.prompt or "", seed=job.entry.seed) for job in wanted)
+    shape = {
+        name: getattr(step.params, name)
+        for name in type(step.params).model_fields
+        if name in step.params.model_fields_set and name not in ("prompt", "prompts")
+    }
+    fields |= {
+        "name": _free(step.name, taken),
+        "type": kind.task.value,
+        "model": model,
+        "params": ModelParams.model_construct(**{**keyframe.params, **shape, "prompts": entries}),
+    }
+    return Stills(kind.model_construct(**fields), {Role.INPUT: starts} if starts else {}, wanted)
+
+
+def still_setting(
+    made: Stills, setting: Setting, step: str, template: str | None, references: References
+) -> Setting:
+    """The setting of the stills of `step`, given one with the card that makes them."""
+    (card,) = setting.cards.values()
+    field = card.roles[Role.REFERENCE]
+    route = Route.EMBEDDINGS if field.kind == "embeddings" else Route.SERVER
+    why = f"the first stage of {step}"
+    conditioning, wordings = {}, []
+    for number, job in enumerate(made.jobs):
+        conditioning[number] = _conditioning(job, route, why, card)
+        edits = {Role.INPUT: 1} if job.start is not None else {}
+        names = references.words(_tags(replace(job, given=edits), card))
+        wordings.append(wording.still(job.references, names, template, from_picture=job.start is not None))
+    return replace(setting, conditioning=conditioning, reword=lambda number, text: wordings[number].of(text))
+
+
+def from_stills(
+    step: ReferenceFields, jobs: Sequence[Job], made: Stills, items: Sequence[Item], find: Finder
+) -> tuple[ImageToVideo, Finder]:
+    """The second stage: clips from the stills that exist by then, under the labels they would have had."""
+    first = {made.jobs[item.job].number: item for item in items if item.output == 0}
+    labels: dict[str, str] = {}
+    entries: list[Entry] = []
+    for job in jobs:
+        entry = job.entry if job.prompt is None else job.entry.model_copy(update={"prompt": job.prompt})
+        still = first.get(job.number)
+        if still is not None:
+            labels[still.address] = job.start.label if job.start else f"{step.name}_{job.number + 1}"
+            entry = entry.model_copy(update={"file": None, "start": still.address})
+        entries.append(entry)
+    fields = {name: getattr(step, name) for name in step.model_fields_set}
+    fields["type"] = "image_to_video"
+    fields["params"] = step.params.model_copy(update={"prompts": tuple(entries)})
+
+    def labelled(text: str) -> Input:
+        found = find(text)
+        return replace(found, label=labels[text]) if text in labels else found
+
+    return ImageToVideo.model_construct(**fields), labelled
+
+
+def _free(name: str, taken: Set[str]) -> str:
+    """A name for the stills of a step that no step has."""
+    number, used = 1, {one.casefold() for one in taken}
+    while True:
+        suffix = _SUFFIX if number == 1 else f"{_SUFFIX}_{number}"
+        found = f"{name[: _NAME - len(suffix)]}{suffix}"
+        if found.casefold() not in used:
+            return found
+        number += 1

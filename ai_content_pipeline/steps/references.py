@@ -1,0 +1,80 @@
+"""References in a step's requests: their fields in a file, and what an item's share of them adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from ai_content_pipeline.artifacts import Kind, Role, Source
+from ai_content_pipeline.catalog import Card
+from ai_content_pipeline.jobs import Json, Task
+from ai_content_pipeline.steps.fields import Fields, ModelFields, Names, RouteWish
+from ai_content_pipeline.steps.protocol import Setting, YamlPath
+
+
+class Keyframe(Fields):
+    """``keyframe:`` of a step: how the stills of its two-stage route are made."""
+
+    model: Annotated[str, Field(min_length=1)] | None = None
+    prompt: str | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+def _model_alone(value: Any) -> Any:
+    return {"model": value} if isinstance(value, str) else value
+
+
+class ReferenceFields(ModelFields):
+    """What every step has that can keep a subject."""
+
+    references: Names | None = None
+    route: RouteWish | None = None
+    keyframe: Annotated[Keyframe, BeforeValidator(_model_alone)] | None = None
+
+
+def task_of(step: ModelFields, card: Card, *, conditioned: bool) -> Task:
+    """What the model is asked to do: with references, a neighbouring task where the model has that one."""
+    if step.task.makes is Kind.VIDEO:
+        other = Task.REFERENCE_TO_VIDEO
+    else:
+        other = Task.IMAGE_TO_IMAGE if step.task is Task.TEXT_TO_IMAGE else step.task
+    takes = conditioned and Role.REFERENCE in card.roles
+    if takes and other in card.tasks and step.task not in card.tasks:
+        return other
+    return step.task
+
+
+def params_for(setting: Setting, job: int) -> Mapping[str, Json]:
+    """The parameters that a job's references need; the user's own stand over them."""
+    found = setting.conditioning.get(job)
+    return found.params if found else {}
+
+
+def sources_for(setting: Setting, job: int) -> dict[Role, tuple[Source, ...]]:
+    """The reference pictures that a job sends."""
+    found = setting.conditioning.get(job)
+    return {Role.REFERENCE: found.pictures} if found and found.sent else {}
+
+
+def groups_for(setting: Setting, job: int, card: Card) -> tuple[int, ...]:
+    """How many pictures each subject has, where the model takes subjects."""
+    found, field = setting.conditioning.get(job), card.roles.get(Role.REFERENCE)
+    return found.groups if found and found.sent and field and field.kind == "elements" else ()
+
+
+def names_for(setting: Setting, job: int) -> dict[Role, tuple[str, ...]]:
+    """What people call a job's reference pictures."""
+    found = setting.conditioning.get(job)
+    if found is None:
+        return {}
+    each = (name for name, count in zip(found.names, found.groups, strict=True) for name in [name] * count)
+    return {Role.REFERENCE: tuple(each)}
+
+
+def where_for(step: ModelFields, job: int) -> YamlPath:
+    """Where the file says which references a job keeps."""
+    prompts = step.params.prompts or ()
+    own = job < len(prompts) and prompts[job].references is not None
+    return ("params", "prompts", job, "references") if own else ("references",)
