@@ -106,6 +106,14 @@ def check(step: ModelFields, task: Task, setting: Setting) -> tuple[Fault, ...]:
     card = setting.cards[step.model]
     faults = _check_params(step, card, task, step.params.own, ("params",))
     faults += _check_fills(card, step.params.prompt, step.params.seed, ("params",))
+    for index, entry in enumerate(step.params.prompts or ()):
+        path: YamlPath = ("params", "prompts", index)
+        own = card_of(step, entry, setting)
+        faults += _check_params(step, own, task, entry.params, (*path, "params"))
+        faults += _check_fills(own, entry.prompt, entry.seed, path)
+        if entry.model is not None and own != card:
+            shared = {key: value for key, value in step.params.own.items() if key not in entry.params}
+            faults += _check_params(step, own, task, shared, (*path, "model"), at_key=False)
     return tuple(faults)
 
 

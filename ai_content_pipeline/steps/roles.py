@@ -18,13 +18,13 @@ Sources = Mapping[Role, tuple[Source, ...]]
 @dataclass(frozen=True, slots=True)
 class Given:
     """The files of one request: `who` is its item's address, `paths` where the file says each role's,
-    `names` what people call them."""
+    `names` what people call them, one by one."""
 
     who: str
     card: Card
     sources: Sources
     paths: Mapping[Role, YamlPath]
-    names: Mapping[Role, str]
+    names: Mapping[Role, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ def _misfits(given: Given) -> Iterator[_Misfit]:
         if field is None:
             yield _not_taken(given, role, path)
             continue
-        for file in files:
+        for file, name in zip(files, given.names[role], strict=True):
             if not field.accepts(file.kind):
-                yield _wrong_kind(given, role, path, file, field.takes)
+                yield _wrong_kind(given, role, path, _name(file, name), file.kind, field.takes)
             else:
-                yield from _too_small(given, role, path, file)
+                yield from _too_small(given, role, path, file, name)
         for other in field.excludes:
             if given.sources.get(other) and frozenset((role, other)) not in pairs:
                 pairs.add(frozenset((role, other)))
@@ -80,10 +80,10 @@ def _misfits(given: Given) -> Iterator[_Misfit]:
     yield from _too_many(given)
 
 
-def _wrong_kind(given: Given, role: Role, path: YamlPath, file: Source, wanted: Kind) -> _Misfit:
-    name, able = _name(file, given.names[role]), _takers(given.card, role, file.kind)
-    message = f"{given.card.title} takes {_a(wanted)} as its {role.value}, and {name} is {_a(file.kind)}"
-    others = f", or use a model that takes {_a(file.kind)}: {', '.join(able)}" if able else ""
+def _wrong_kind(given: Given, role: Role, path: YamlPath, name: str, kind: Kind, wanted: Kind) -> _Misfit:
+    able = _takers(given.card, role, kind)
+    message = f"{given.card.title} takes {_a(wanted)} as its {role.value}, and {name} is {_a(kind)}"
+    others = f", or use a model that takes {_a(kind)}: {', '.join(able)}" if able else ""
     hint = f"give it {_a(wanted)}{others}"
     return _Misfit(path, ("kind", role, given.card.title), message, hint)
 
@@ -114,13 +114,13 @@ def _not_taken(given: Given, role: Role, path: YamlPath) -> _Misfit:
     return _Misfit(path, ("role", role, card.key), message, hint)
 
 
-def _too_small(given: Given, role: Role, path: YamlPath, file: Source) -> Iterator[_Misfit]:
+def _too_small(given: Given, role: Role, path: YamlPath, file: Source, name: str) -> Iterator[_Misfit]:
     least = given.card.roles[role].min_side
     size = file.info if isinstance(file, Artifact) else file
     if least is None or size.width is None or size.height is None or min(size.width, size.height) >= least:
         return
     message = (
-        f"{_name(file, given.names[role])} is {size.width}x{size.height} pixels, too small for"
+        f"{_name(file, name)} is {size.width}x{size.height} pixels, too small for"
         f" {given.card.title}, which needs at least {least} on each side"
     )
     hint = (
@@ -133,11 +133,14 @@ def _too_small(given: Given, role: Role, path: YamlPath, file: Source) -> Iterat
 
 def _missing(given: Given) -> Iterator[_Misfit]:
     for role, field in given.card.roles.items():
-        if field.required and not given.sources.get(role):
+        sharing = [one for one, other in given.card.roles.items() if other.name == field.name]
+        if field.required and not any(given.sources.get(one) for one in sharing):
             anywhere = next(iter(given.paths.values()), ("input",))
             message = f"{given.card.title} needs {_a(role)} picture, and {given.who} has none"
             key = "file" if role is Role.INPUT else role.value
             hint = f"write 'input: {{{role.value}: …}}', or '{key}' in its entry of 'prompts'"
+            if role is Role.REFERENCE:
+                hint = "write 'references' on the step or in an entry of its 'prompts'"
             if given.card.local and role is Role.START:
                 hint += ", or use diffusers:wan2.1_vace_1.3b, which needs no start"
             yield _Misfit(anywhere, ("missing", role, given.card.key), message, hint)
@@ -150,7 +153,7 @@ def _too_many(given: Given) -> Iterator[_Misfit]:
         field = given.card.roles[sharing[0]]
         count = sum(len(given.sources.get(role, ())) for role in sharing)
         most = field.max_items if field.many else 1
-        if most is not None and count > most:
+        if most is not None and count > most and field.kind == "files":
             role = next(role for role in sharing if given.sources.get(role))
             message = f"{given.card.title} takes at most {most} pictures as {role.value}, not {count}"
             yield _Misfit(given.paths[role], ("many", name, given.card.key), message, "remove some")
