@@ -81,6 +81,7 @@ class JobRequest:
     take: int = 0
     outputs: int = 1
     groups: tuple[int, ...] = ()
+    per_item: bool = False  # each job gets a seed of its own, made of the user's and of what is asked
 
     @property
     def makes(self) -> Kind:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import groupby
 
 from ai_content_pipeline.artifacts import Artifact, Pending, Source
-from ai_content_pipeline.cost import CostEstimate
+from ai_content_pipeline.cost import CostEstimate, total
 from ai_content_pipeline.engine.pricing import FREE, PriceBook, Quote
+from ai_content_pipeline.engine.subjects import Subject, accepted_by, subjects_of
 from ai_content_pipeline.errors import UsageError
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.jobs import JobRequest, Json, LocalWork
 from ai_content_pipeline.pipeline.expansion import ExpandedStep, Expansion
 from ai_content_pipeline.steps.protocol import Item
+from ai_content_pipeline.steps.strategy import Consistency
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to make a unit: by its step's own model, or by one that the step falls back to."""
+
+    step: ExpandedStep
+    item: Item
+    work: JobRequest
+    ordinal: int
+    quote: Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +37,8 @@ class Unit:
 
     `needs` are the addresses of the items whose files it takes; `ordinal` tells it from identical
     requests of the same plan. `symbol` is what it is known by before its inputs exist (`keys.symbol`);
-    for the user's own file, that file's content.
+    for the user's own file, that file's content. `fallbacks` are what is tried when the vendor refuses
+    `work` or is down. By `rule` its results are compared with `subjects`.
     """
 
     number: int
@@ -35,10 +49,35 @@ class Unit:
     ordinal: int
     quote: Quote
     symbol: str
+    fallbacks: tuple[Choice, ...] = ()
+    rule: Consistency | None = None
+    subjects: tuple[Subject, ...] = ()
 
     @property
     def estimate(self) -> CostEstimate:
+        """What its first request may cost."""
         return self.quote.estimate
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Every way to make it, the step's own model first."""
+        if not isinstance(self.work, JobRequest):
+            return ()
+        own = Choice(self.step, self.items[0], self.work, self.ordinal, self.quote)
+        return (own, *self.fallbacks)
+
+    @property
+    def retries(self) -> int:
+        """How many more takes it may be given because of a low score."""
+        return self.rule.retries if self.rule is not None and self.subjects else 0
+
+    def bound(self, retries: int) -> CostEstimate:
+        """What it may cost at most when every model is tried, and the dearest `retries` times more."""
+        estimates = [choice.quote.estimate for choice in self.choices]
+        if len(estimates) < 2 and not retries:
+            return self.estimate
+        dearest = max(estimates, key=lambda estimate: estimate.usd)
+        return total([*estimates, *[dearest] * retries])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +102,17 @@ class Graph:
 
 
 def build(expansion: Expansion, prices: PriceBook) -> Graph:
+    """The units of an expansion, with their prices."""
+    units, symbols, seen = _own_work(expansion, prices)
+    if any(step.fallbacks for step in expansion.steps):
+        # Counted after everything else: a fallback changes nobody's ordinal, and so nobody's key.
+        units = [replace(unit, fallbacks=_fallbacks(unit, symbols, seen, prices)) for unit in units]
+    return Graph(tuple(units), {item.address: unit for unit in units for item in unit.items})
+
+
+def _own_work(expansion: Expansion, prices: PriceBook) -> tuple[list[Unit], Mapping[str, str], Counter[str]]:
+    """The units, each item's symbol, and how often each request was counted."""
     units: list[Unit] = []
-    maker: dict[str, Unit] = {}
     symbols: dict[str, str] = {}
     seen: Counter[str] = Counter()
     for step, items in _jobs(expansion):
@@ -79,10 +127,26 @@ def build(expansion: Expansion, prices: PriceBook) -> Graph:
             for item in items:
                 symbols[item.address] = f"{symbol}#{ordinal}:{item.output}"
         quote = prices.quote(step, first, work) if isinstance(work, JobRequest) else FREE
-        unit = Unit(len(units), step, items, work, tuple(_needs(first)), ordinal, quote, symbol)
-        units.append(unit)
-        maker |= {item.address: unit for item in items}
-    return Graph(tuple(units), maker)
+        rule = accepted_by(step, draft=expansion.draft) if isinstance(work, JobRequest) else None
+        subjects = subjects_of(step, first) if rule is not None else ()
+        needs = _needs(first, subjects)
+        units.append(Unit(len(units), step, items, work, needs, ordinal, quote, symbol, (), rule, subjects))
+    return units, symbols, seen
+
+
+def _fallbacks(
+    unit: Unit, symbols: Mapping[str, str], seen: Counter[str], prices: PriceBook
+) -> tuple[Choice, ...]:
+    found = []
+    for step in unit.step.fallbacks if isinstance(unit.work, JobRequest) else ():
+        item = step.items[unit.items[0].index]
+        work = step.verbs.work(item, step.setting)
+        assert isinstance(work, JobRequest)
+        symbol = keys.symbol(work, _symbolic_inputs(item, symbols))
+        ordinal = seen[symbol]
+        seen[symbol] += 1
+        found.append(Choice(step, item, work, ordinal, prices.quote(step, item, work)))
+    return tuple(found)
 
 
 def check_redo(graph: Graph, address: str) -> None:
@@ -107,11 +171,11 @@ def _jobs(expansion: Expansion) -> Iterator[tuple[ExpandedStep, tuple[Item, ...]
             yield step, tuple(items)
 
 
-def _needs(item: Item) -> Iterator[str]:
-    for sources in item.inputs.values():
-        for source in sources:
-            if isinstance(source, Pending):
-                yield source.address
+def _needs(item: Item, subjects: Sequence[Subject]) -> tuple[str, ...]:
+    """The items whose files are sent, and then those that only the result is compared with."""
+    groups = (*item.inputs.values(), *(subject.pictures for subject in subjects))
+    wanted = (source.address for group in groups for source in group if isinstance(source, Pending))
+    return tuple(dict.fromkeys(wanted)) if subjects else tuple(wanted)
 
 
 def _symbolic_inputs(item: Item, symbols: Mapping[str, str]) -> Json:

@@ -1,7 +1,8 @@
 """When units start: as soon as what they need is there and their step has a free worker. No threads here.
 
 A step with `ordered` runs its units one after another in item order. One with `batch` starts the next so
-many when the last so many have ended. Any other starts whatever is ready, the first in item order first.
+many when the last so many have ended, and of those whatever is ready. Any other starts whatever is ready.
+The first in item order goes first.
 """
 
 from __future__ import annotations
@@ -27,14 +28,21 @@ class _Lane:
         """The next unit that may start now."""
         if not self.ready or self.open >= self.shape.workers:
             return None
-        if self.shape.ordered or self.shape.batch:
-            if self.ready[0] != self.units[self.started]:
-                return None
-            if self.shape.batch and self.open and self.started % self.shape.batch == 0:
-                return None  # the batch before has not ended
+        if self.shape.ordered and self.ready[0] != self.units[self.started]:
+            return None
+        if self.shape.batch and not self._in_batch(self.ready[0], self.shape.batch):
+            return None
         self.started += 1
         self.open += 1
         return heapq.heappop(self.ready)
+
+    def _in_batch(self, number: int, size: int) -> bool:
+        """Whether the unit is one of the batch that is open, or opens the next."""
+        begun = self.started % size
+        if begun == 0 and self.open:
+            return False  # the batch before has not ended
+        first = self.started - begun
+        return number in self.units[first : first + size]
 
 
 class Schedule:

@@ -204,9 +204,11 @@ class Door:
             raise outcomes.unrecorded(provider.name, handle, error) from error
 
     def _seed(self, request: JobRequest, key: str) -> int | None:
-        """The user's seed; for a redo, or when there is none, one derived from the key."""
+        """The user's seed, or one made of it and the key; for a redo, or without one, one of the key alone."""
         if request.model.seed_field is None:
             return None
+        if request.seed is not None and request.per_item:
+            return keys.derived_seed(key, str(request.seed))
         if request.seed is not None and request.take == 0:
             return request.seed
         return keys.derived_seed(key, self.store.project)

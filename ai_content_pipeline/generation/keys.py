@@ -94,6 +94,8 @@ def _number(text: str) -> str:
 
 def _request_identity(request: JobRequest) -> dict[str, Json]:
     more: dict[str, Json] = {"groups": list(request.groups)} if request.groups else {}
+    if request.per_item and request.seed is not None:
+        more["seed_mode"] = "per_item"
     return {
         **more,
         "v": VERSION,

@@ -13,6 +13,7 @@ from ai_content_pipeline.errors import InvalidPipeline, Problem
 from ai_content_pipeline.jobs import Task
 from ai_content_pipeline.pipeline import stages
 from ai_content_pipeline.pipeline.checked import Pipeline, PipelineStep
+from ai_content_pipeline.pipeline.fallbacks import Fallbacks, unmeasurable
 from ai_content_pipeline.pipeline.inputs import Inputs, Misplaced, Unresolved
 from ai_content_pipeline.pipeline.own_files import OwnFiles
 from ai_content_pipeline.pipeline.project import find_project
@@ -35,6 +36,7 @@ class ExpandedStep:
     setting: Setting
     items: tuple[Item, ...]
     position: int
+    fallbacks: tuple[ExpandedStep, ...] = ()  # the same items on other models, in the order they are tried
 
     @property
     def name(self) -> str:
@@ -135,7 +137,17 @@ class _Expander:
         except Faults as faults:
             self._report(step, [replace(fault, path=origin(fault.path)) for fault in faults.faults])
             return False
-        self.done.append(ExpandedStep(step.fields, step.verbs, setting, items, step.position))
+        others = Fallbacks(step, setting, inputs, items)
+        variants = () if self.draft else others.variants()
+        self.warnings += others.warnings
+        if wrong := [*others.faults, *unmeasurable(step.fields, setting, items)]:
+            self._report(step, [replace(fault, path=origin(fault.path)) for fault in wrong])
+            return False
+        fallbacks = tuple(
+            ExpandedStep(one.step.fields, one.step.verbs, one.setting, one.items, step.position)
+            for one in variants
+        )
+        self.done.append(ExpandedStep(step.fields, step.verbs, setting, items, step.position, fallbacks))
         self.inputs.add(step.name, items)
         return True
 

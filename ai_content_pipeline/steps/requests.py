@@ -81,6 +81,7 @@ def request(step: ModelFields, item: Item, setting: Setting) -> JobRequest:
         params=params,
         inputs=item.inputs,
         seed=seed if card.seed else None,
+        per_item=step.seed_mode == "per_item" and entry.seed is None,
         outputs=outputs_of(params, card),
         groups=references.groups_for(setting, item.job, card),
     )
@@ -106,6 +107,9 @@ def check(step: ModelFields, task: Task, setting: Setting) -> tuple[Fault, ...]:
     card = setting.cards[step.model]
     faults = _check_params(step, card, task, step.params.own, ("params",))
     faults += _check_fills(card, step.params.prompt, step.params.seed, ("params",))
+    if step.seed_mode == "shared" and step.params.seed is None and setting.seed is None:
+        hint = "write 'seed: 7' under its params, or at the top of the file"
+        faults.append(Fault(("seed_mode",), "'seed_mode: shared' has no seed to share", hint))
     for index, entry in enumerate(step.params.prompts or ()):
         path: YamlPath = ("params", "prompts", index)
         own = card_of(step, entry, setting)

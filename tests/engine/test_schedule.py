@@ -35,7 +35,9 @@ def chain(widths: list[int], shapes: list[Shape]) -> SimpleNamespace:
 SHAPES = st.one_of(
     st.just(Shape(1, ordered=True)),
     st.integers(1, 5).map(lambda workers: Shape(workers, parallel=True)),
-    st.integers(1, 4).map(lambda size: Shape(size, batch=size, parallel=True)),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)).map(
+        lambda sizes: Shape(min(sizes), batch=sizes[0], parallel=True)
+    ),
 )
 
 
@@ -55,19 +57,19 @@ def test_every_unit_runs_once_within_its_steps_shape(pipeline, chance):
     running: list[Unit] = []
     begun: list[Unit] = []
     ended: set[str] = set()
-    batches: dict[str, list[set[int]]] = {}
     while True:
         for unit in schedule.start():
             shape = unit.step.verbs.shape
             together = [other for other in running if other.step is unit.step]
             assert set(unit.needs) <= ended
             assert len(together) < shape.workers
-            if shape.ordered or shape.batch:
+            if shape.ordered:
                 before = [other.number for other in begun if other.step is unit.step]
                 assert all(number < unit.number for number in before)
             if shape.batch:
                 place = len([other for other in begun if other.step is unit.step])
-                batches.setdefault(unit.step.name, []).append({place // shape.batch})
+                own = [other.number for other in graph.units if other.step is unit.step]
+                assert own.index(unit.number) // shape.batch == place // shape.batch
                 assert all(
                     [o for o in begun if o.step is unit.step].index(other) // shape.batch
                     == place // shape.batch
@@ -93,6 +95,24 @@ def test_no_worker_idles_while_something_is_ready(workers, items):
     for number in range(workers, items):
         schedule.ended(first[0])
         assert [unit.number for unit in schedule.start()] == [number]
+
+
+def test_a_batch_does_not_wait_for_its_own_first():
+    """Of an open batch whatever is ready starts, though an earlier one of it still waits for its input."""
+    graph = chain([4, 4], [Shape(4, parallel=True), Shape(2, batch=2, parallel=True)])
+    schedule = Schedule(graph)
+    inputs = schedule.start()
+    schedule.ended(inputs[1])
+    (second,) = schedule.start()
+    assert second.address == "step1/1"
+    schedule.ended(inputs[2])
+    assert schedule.start() == []  # the next batch waits for this one
+    schedule.ended(second)
+    assert schedule.start() == []
+    schedule.ended(inputs[0])
+    (first,) = schedule.start()
+    schedule.ended(first)
+    assert [unit.address for unit in schedule.start()] == ["step1/2"]
 
 
 def test_a_start_looks_only_at_steps_that_something_happened_to():

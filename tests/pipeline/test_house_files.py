@@ -22,7 +22,20 @@ PAGES = [ROOT / "README.md", ROOT / "CLAUDE.md", *sorted((ROOT / "docs").rglob("
 HEAVY = ("PIL", "av", "httpx", "rich", "jinja2", "fal_client", "replicate", "asyncio", "sqlite3")
 
 #: Modules of steps/ that are no step types.
-SHARED = {"__init__", "fields", "maps", "protocol", "references", "registry", "requests", "roles", "sources"}
+SHARED = {
+    "names",
+    "selections",
+    "strategy",
+    "__init__",
+    "fields",
+    "maps",
+    "protocol",
+    "references",
+    "registry",
+    "requests",
+    "roles",
+    "sources",
+}
 
 
 def shown() -> list[tuple[str, str]]:
