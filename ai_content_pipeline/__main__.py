@@ -14,9 +14,13 @@ def main() -> None:
     # httpx loads rich and pygments for a command line of its own, where they are installed: half of its
     # import. Not found, it goes without, as it does where they are not installed.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-    from ai_content_pipeline.cli.app import run_app
+    try:
+        from ai_content_pipeline.cli.app import run_app
 
-    code = run_app(sys.argv[1:])
+        code = run_app(sys.argv[1:])
+    except KeyboardInterrupt:  # before or after any command: nothing to save, nothing to explain
+        sys.stderr.write("interrupted\n")
+        code = 130
     # What is left goes with the process; looking through it once more takes a tenth of a second.
     gc.disable()
     gc.freeze()

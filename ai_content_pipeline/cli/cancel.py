@@ -40,5 +40,6 @@ def command(addresses: tuple[str, ...], **arguments: Any) -> int:
             console.say(f"{job.address}  {told(job, error)}")
         if len(asked) < len(answers):
             outcome.exit_code = ProviderUnavailable.exit_code
+            outcome.why = "a vendor gave no answer, and the job may still run"
         outcome.data = {"jobs": [{"address": job.address, "answer": answer.value} for job, answer in answers]}
     return outcome.exit_code

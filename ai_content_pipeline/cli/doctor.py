@@ -33,6 +33,7 @@ def command(online: bool, env_file: Path | None, **arguments: Any) -> int:
     from ai_content_pipeline.cli.checkup.finding import Level
     from ai_content_pipeline.cli.environment import environment
     from ai_content_pipeline.cli.execute import invocation
+    from ai_content_pipeline.cli.progress import count
     from ai_content_pipeline.errors import worst
 
     with invocation("doctor", options.showing(arguments)) as (console, outcome):
@@ -46,10 +47,11 @@ def command(online: bool, env_file: Path | None, **arguments: Any) -> int:
             "warnings": counts[Level.WARNING],
             "problems": counts[Level.PROBLEM],
         }
-        outcome.exit_code = worst(one.exit_code for one in found if one.level is Level.PROBLEM)
-        console.say(
-            f"{len(found)} checks: {counts[Level.PROBLEM]} problems, {counts[Level.WARNING]} warnings"
-        )
+        problems = [one for one in found if one.level is Level.PROBLEM]
+        outcome.exit_code = worst(one.exit_code for one in problems)
+        outcome.why = "; ".join(f"{one.check}: {one.says}" for one in problems) or None
+        said = f"{count(len(problems), 'problem')}, {count(counts[Level.WARNING], 'warning')}"
+        console.say(f"{count(len(found), 'check')}: {said}")
     return outcome.exit_code
 
 
@@ -65,6 +67,7 @@ def _findings(environ: Mapping[str, str], *, online: bool) -> Iterator[Finding]:
     yield from machine.sqlite()
     yield from folder.writing(project)
     yield from folder.disk(project)
+    yield from folder.cards(project)
     yield from folder.journal(project)
     yield from accounts.keys(environ)
     yield from accounts.addresses(environ)

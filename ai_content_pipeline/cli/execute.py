@@ -6,18 +6,19 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ai_content_pipeline.cli.console import Console
 from ai_content_pipeline.cli.envelope import envelope
 from ai_content_pipeline.cli.environment import day_cap, environment
 from ai_content_pipeline.cli.options import Showing
+from ai_content_pipeline.cli.outcome import Outcome
 from ai_content_pipeline.cli.wish import Wish
-from ai_content_pipeline.errors import AicpError
+from ai_content_pipeline.errors import AicpError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from ai_content_pipeline.engine.events import Event
@@ -32,16 +33,6 @@ if TYPE_CHECKING:
     from ai_content_pipeline.pipeline.project import Project
 
 
-@dataclass
-class Outcome:
-    """What a command leaves for its envelope and its exit code."""
-
-    exit_code: int = 0
-    data: Any = None
-    run_id: str | None = None
-    cost: dict[str, str | None] | None = None
-
-
 @contextmanager
 def invocation(command: str, showing: Showing) -> Iterator[tuple[Console, Outcome]]:
     """A console for one command; its errors become messages, an envelope and an exit code."""
@@ -52,10 +43,13 @@ def invocation(command: str, showing: Showing) -> Iterator[tuple[Console, Outcom
         yield console, outcome
     except AicpError as caught:
         error = caught
-    except (BrokenPipeError, KeyboardInterrupt):
+    except BrokenPipeError:
         raise
+    except KeyboardInterrupt:
+        error = Interrupted("interrupted", hint="nothing is lost; give the same command again")
     except OSError as caught:
-        error = AicpError(f"{caught.filename or 'a file'}: {caught.strerror or caught}")
+        where = f"{caught.filename}: " if caught.filename else ""
+        error = AicpError(f"{where}{caught.strerror or caught}")
     except Exception as caught:  # the command line's last line: no traceback reaches a user
         if showing.verbose > 1:
             raise
@@ -70,7 +64,7 @@ def invocation(command: str, showing: Showing) -> Iterator[tuple[Console, Outcom
             command=command,
             ok=outcome.exit_code == 0,
             data=outcome.data,
-            error=error,
+            error=error or outcome.error,
             run_id=outcome.run_id,
             cost=outcome.cost,
         )
@@ -86,6 +80,7 @@ def run_command(wish: Wish) -> int:
     from ai_content_pipeline.engine.safe_folder import SafeFolder
     from ai_content_pipeline.engine.workshop import open_workshop
     from ai_content_pipeline.report import document
+    from ai_content_pipeline.report.words import ended
 
     with invocation(wish.command, wish.showing) as (console, outcome):
         wish, agreed = agreement.taken(wish)
@@ -110,6 +105,7 @@ def run_command(wish: Wish) -> int:
                 result = run(expansion, workshop, options, _teller(wish, console, workshop))
             _, page = report.write(result, result.output_dir)
         outcome.exit_code, outcome.run_id = result.exit_code, result.run_id
+        outcome.why, outcome.retry_with = ended(result), result.resume_with
         outcome.data = document.build(result, result.output_dir)
         outcome.cost = {"spent_usd": str(result.spent), "cap_usd": None if cap is None else str(cap)}
         console.summary(result, page)
@@ -169,9 +165,21 @@ def looking(project: Project) -> Iterator[tuple[SqliteStore, ArtifactStore]]:
 
 
 def _output(wish: Wish, expansion: Expansion, project: Project) -> tuple[Path, Sequence[str]]:
-    """Where the files go. A draft never goes where paid files are."""
+    """Where the files go. A draft never goes where paid files are.
+
+    Raises:
+        UsageError: they would go into the project's memory.
+    """
+    from ai_content_pipeline.pipeline.project import STATE_FOLDER
+
     if wish.output_dir is not None:
         folder = wish.output_dir.absolute()
+        state = (project.root / STATE_FOLDER).resolve()
+        if folder.resolve().is_relative_to(state):
+            raise UsageError(
+                f"--output-dir {wish.output_dir}: {state} is the project's memory, not for results",
+                hint="choose another folder",
+            )
         return (folder.with_name(f"{folder.name}.draft") if wish.draft else folder), ()
     parts = Path(expansion.pipeline.top.output_dir).parts
     return project.root, (*parts[:-1], f"{parts[-1]}.draft") if wish.draft else parts

@@ -43,4 +43,5 @@ def command(**arguments: Any) -> int:
             console.say("nothing to collect")
         outcome.data = {"collected": collected, "never_accepted": unsent, "not_collected": failed}
         outcome.exit_code = worst(codes)
+        outcome.why = "; ".join(f"{one['address']}: {one['message']}" for one in failed) or None
     return outcome.exit_code

@@ -52,12 +52,14 @@ def command(keys: tuple[str, ...], update: bool, env_file: Path | None, **argume
     from ai_content_pipeline.cli.models_show import found
     from ai_content_pipeline.cli.publications import Publications, catalogue_of
     from ai_content_pipeline.errors import worst
-    from ai_content_pipeline.pipeline.project import find_project
+    from ai_content_pipeline.pipeline.project import STATE_FOLDER, find_project
 
     with invocation("models check", options.showing(arguments)) as (console, outcome):
         project = find_project(Path.cwd()).seen_from(os.environ)
         publications = Publications(project, environment(env_file), console.warn, online=False, keep=True)
         catalogue = catalogue_of(project, publications)
+        if project.memory != STATE_FOLDER:
+            console.warn("a stand-in is asked, and not the vendors: what it publishes is made up")
         cards = [found(catalogue, key) for key in keys or catalogue.keys()]
         theirs = [card for card in cards if card.provider in ("fal", "replicate")]
         for card in cards:
@@ -67,7 +69,9 @@ def command(keys: tuple[str, ...], update: bool, env_file: Path | None, **argume
         _show(console, verdicts)
         written = _update(console, catalogue, project.root, verdicts) if update else {}
         outcome.data = {"models": [_data(one, written.get(one.card.key)) for one in verdicts]}
-        outcome.exit_code = worst(one.error.exit_code for one in verdicts if one.error)
+        errors = [one.error for one in verdicts if one.error]
+        outcome.exit_code = worst(error.exit_code for error in errors)
+        outcome.why = next((e.message for e in errors if e.exit_code == outcome.exit_code), None)
     return outcome.exit_code
 
 
@@ -165,7 +169,7 @@ def _update(console: Console, catalogue: Catalogue, root: Path, verdicts: list[V
         for words in said:
             console.warn(f"{card.key}: {words}")
         if table is not None:
-            day = f" of {live.fetched:%Y-%m-%d}" if live else ""
+            day = f", {live.fetched:%Y-%m-%d}" if live else ""
             text = with_card(
                 text, card.key, table, f"as {card.provider} publishes it{day} (aicp models check)"
             )

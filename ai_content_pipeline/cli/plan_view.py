@@ -10,6 +10,7 @@ from datetime import date
 from itertools import groupby
 
 from ai_content_pipeline.cli.console import Console
+from ai_content_pipeline.cli.plan_routes import route_lines
 from ai_content_pipeline.cli.text import one_line
 from ai_content_pipeline.cost import CostEstimate, format_usd, total
 from ai_content_pipeline.engine.plan import Plan, PlanItem, PlanState
@@ -53,6 +54,8 @@ def show_plan(console: Console, plan: Plan, today: date) -> None:
     held = sum(item.state in _HELD for item in plan.items)
     if held:
         console.say(f"held    {_count(held, 'item')} at vendors already: what they cost counts as spent")
+    for line in route_lines(plan):
+        console.say(line)
     _show_time(console, plan)
     _show_prices(console, plan, today)
     for warning in plan.warnings:
@@ -61,6 +64,9 @@ def show_plan(console: Console, plan: Plan, today: date) -> None:
 
 def _show_time(console: Console, plan: Plan) -> None:
     unknown = f", {', '.join(plan.untimed)} not counted" if plan.untimed else ""
+    if unknown and not plan.seconds_sequential:
+        console.say("time    unknown")
+        return
     one_by_one = _time(plan.seconds_sequential)
     console.say(f"time    about {_time(plan.seconds_parallel)}, {one_by_one} one by one{unknown}")
     path = [_named(tuple(items)) for _, items in groupby(plan.critical, lambda item: item.step)]

@@ -67,6 +67,7 @@ def run(words: tuple[str, ...], **arguments: Any) -> int:
     Its exit code is the command's. What the vendors would have charged is printed at the end.
     """
     from ai_content_pipeline.cli.execute import invocation
+    from ai_content_pipeline.cli.progress import count
     from ai_content_pipeline.cost import ZERO, format_usd
     from ai_content_pipeline.errors import UsageError
     from ai_content_pipeline.sandbox import Sandbox
@@ -79,8 +80,9 @@ def run(words: tuple[str, ...], **arguments: Any) -> int:
                 raise UsageError(f"{words[0]} cannot be run: {error.strerror}") from error
             charges = sandbox.charges()
         total = sum((charge.usd for charge in charges), ZERO)
-        console.say(f"the sandbox charged {len(charges)} jobs, {format_usd(total)}")
+        console.say(f"the sandbox charged {count(len(charges), 'job')}, {format_usd(total)}")
         outcome.exit_code = done.returncode
+        outcome.why = f"{words[0]} ended with {done.returncode}"
         outcome.data = {"exit_code": done.returncode, "charges": len(charges), "charged_usd": str(total)}
     return outcome.exit_code
 

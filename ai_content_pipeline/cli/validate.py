@@ -31,6 +31,7 @@ def command(files: tuple[Path, ...], **arguments: Any) -> int:
     import os
 
     from ai_content_pipeline.cli.execute import invocation
+    from ai_content_pipeline.cli.progress import count
     from ai_content_pipeline.cli.publications import Publications, catalogue_of
     from ai_content_pipeline.errors import InvalidPipeline
     from ai_content_pipeline.pipeline.expansion import expand
@@ -52,7 +53,7 @@ def command(files: tuple[Path, ...], **arguments: Any) -> int:
                 problems += wrong
                 continue
             steps, items = len(expansion.steps), len(expansion.items)
-            console.say(f"{file}: valid, {steps} steps, {items} items")
+            console.say(f"{file}: valid, {count(steps, 'step')}, {count(items, 'item')}")
             for warning in expansion.warnings:
                 console.warn(f"{file}: {warning}")
             warnings = list(expansion.warnings)

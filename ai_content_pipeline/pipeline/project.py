@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -45,14 +46,14 @@ class Project:
 
     def relative(self, path: Path) -> str:
         """`path` as the journal names it: relative to the project where it lies inside."""
-        resolved = path.resolve()
+        resolved = Path(os.path.realpath(path))
         inside = resolved.is_relative_to(self.root)
         return (resolved.relative_to(self.root) if inside else resolved).as_posix()
 
 
 def find_project(start: Path) -> Project:
     """The nearest folder upwards from the file or folder `start` that is a project, else its own folder."""
-    folder = start.resolve()
+    folder = Path(os.path.realpath(start))  # as `resolve`, which does not end well where links go in a circle
     folder = folder if folder.is_dir() else folder.parent
     for candidate in (folder, *folder.parents):
         if any((candidate / marker).exists() for marker in _MARKERS):

@@ -54,6 +54,11 @@ def tally(result: RunResult) -> str:
     return "; ".join([text, ", ".join(bad)]) if bad else text
 
 
+def ended(result: RunResult) -> str:
+    """``Partly done: 8 of 9 files are there; 1 failed``"""
+    return f"{run_state(result.exit_code)[0]}: {tally(result)}"
+
+
 def duration(seconds: float) -> str:
     """``0.4 s``, ``48 s``, ``2 min 05 s``, ``1 h 02 min``."""
     if not math.isfinite(seconds):

@@ -280,6 +280,15 @@ def test_open_jobs_are_named(doctor: Doctor, run_once: Path, state: str, words: 
     assert words in says
 
 
+def test_cards_that_cannot_be_read(doctor: Doctor, project: Path) -> None:
+    """A wrong aicp.models.toml stops every pipeline of the project: a problem, with its place."""
+    assert doctor()["own cards"][0] == "ok"
+    (project / "aicp.models.toml").write_text("[kling_2_6_pro]\nsecnods = 4\n")
+    level, says = doctor()["own cards"]
+    assert (level, doctor.code) == ("problem", 4)
+    assert "aicp.models.toml:2:1: unknown key 'secnods'" in says
+
+
 def test_a_newer_journal(doctor: Doctor, run_once: Path) -> None:
     """A journal of a later release is a problem: this one cannot use it."""
     change(run_once, "PRAGMA user_version = 4000")

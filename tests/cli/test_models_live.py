@@ -108,6 +108,7 @@ def test_check_says_what_differs(aicp: Any, project: Path, sandbox: Sandbox) -> 
     shown = aicp("models", "check", KLING)
     assert "parameters.voice_ids" in shown.out
     assert "differences from fal's schema of " in shown.err
+    assert "warning: a stand-in is asked, and not the vendors" in shown.err
 
 
 def test_update_writes_the_difference_and_then_there_is_none(aicp: Any, project: Path) -> None:
@@ -119,7 +120,7 @@ def test_update_writes_the_difference_and_then_there_is_none(aicp: Any, project:
     assert said.models[0]["updated"]
     text = path.read_text()
     assert text.startswith("# mine\n[sdxl]\nseconds = 4  # measured\n")
-    assert f"[{KLING}]\n# as fal publishes it of 20" in text
+    assert f"[{KLING}]\n# as fal publishes it, 20" in text
     again = aicp("models", "check", KLING, "--json")
     assert [one["where"] for one in again.models[0]["differences"]] == []
     before = path.read_bytes()

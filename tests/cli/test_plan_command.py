@@ -31,6 +31,11 @@ steps:
     params: {width: 64, height: 48, prompts: ["a boat on the sea", "a house in the hills"]}
   - {type: thumbnail}
 """
+_UNTIMED = """
+name: untimed
+steps:
+  - {name: board, type: text_to_image, model: nano_banana_pro, params: {prompt: "a boat"}}
+"""
 _KEYS = {"step", "index", "label", "model", "state", "price_usd", "seconds"}
 
 
@@ -107,6 +112,13 @@ def test_text_says_what_each_job_is(project, capsys):
     assert "price   ~$1.70, at most" in said.err
     assert "path    clips/board_1: the run takes as long as these as far as is known" in said.err
     assert "~ a second-hand price" in said.err
+
+
+def test_a_time_that_nobody_knows_is_unknown_and_not_zero(project, capsys):
+    """Where no job's time is known, the plan says so instead of adding up nothing."""
+    (project / "untimed.yaml").write_text(_UNTIMED)
+    assert run_app(["plan", "untimed.yaml"]) == 0
+    assert "time    unknown\n" in capsys.readouterr().err
 
 
 def test_after_a_run_all_is_cached(project, capsys):

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ai_content_pipeline.cli.checkup.finding import Finding, ok, problem, warning
+from ai_content_pipeline.cli.checkup.finding import Finding, misconfigured, ok, problem, warning
 
 if TYPE_CHECKING:
     from ai_content_pipeline.pipeline.project import Project
@@ -72,6 +72,20 @@ def room(free: int) -> Finding:
     if free < _LITTLE:
         return warning("disk", said, "make room before a long run")
     return ok("disk", said)
+
+
+def cards(project: Project) -> Iterator[Finding]:
+    """The project's own cards, without which no pipeline of it is even read."""
+    from ai_content_pipeline.catalog import Catalogue
+    from ai_content_pipeline.catalog.catalogue import OVERLAY
+    from ai_content_pipeline.errors import InvalidPipeline
+
+    try:
+        Catalogue.of(project.root)
+    except InvalidPipeline as error:
+        yield misconfigured("own cards", str(error.problems[0]), f"mend {OVERLAY}: aicp models list says all")
+        return
+    yield ok("own cards", OVERLAY if (project.root / OVERLAY).exists() else f"none (no {OVERLAY})")
 
 
 def journal(project: Project) -> Iterator[Finding]:
