@@ -73,6 +73,9 @@ def _item(item: PlanItem) -> dict[str, Any]:
             "set": dict(work.params),
             "seed": work.seed,
         }
+    kept = item.conditioning
+    if kept is not None:
+        data |= {"route": kept.route.value, "why": kept.why, "references": list(kept.names)}
     return data
 
 

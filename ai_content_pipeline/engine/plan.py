@@ -19,6 +19,7 @@ from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.store import OPEN, State, Store, claimable
 from ai_content_pipeline.jobs import JobRequest, LocalWork, Reason
 from ai_content_pipeline.pipeline.expansion import Expansion
+from ai_content_pipeline.steps.protocol import Conditioning
 
 #: Seconds assumed for work done here (a split, a thumbnail).
 _LOCAL_SECONDS = 0.1
@@ -57,6 +58,11 @@ class PlanItem:
     @property
     def address(self) -> str:
         return f"{self.step}/{self.label}"
+
+    @property
+    def conditioning(self) -> Conditioning | None:
+        """The references that it keeps, and by which route."""
+        return self.unit.step.setting.conditioning.get(self.unit.items[0].job)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,6 @@ class ExpandedStep:
     setting: Setting
     items: tuple[Item, ...]
     position: int
-    fallbacks: tuple[ExpandedStep, ...] = ()  # the same items on other models, in the order they are tried
 
     @property
     def name(self) -> str:
@@ -137,17 +136,7 @@ class _Expander:
         except Faults as faults:
             self._report(step, [replace(fault, path=origin(fault.path)) for fault in faults.faults])
             return False
-        others = Fallbacks(step, setting, inputs, items)
-        variants = () if self.draft else others.variants()
-        self.warnings += others.warnings
-        if wrong := [*others.faults, *unmeasurable(step.fields, setting, items)]:
-            self._report(step, [replace(fault, path=origin(fault.path)) for fault in wrong])
-            return False
-        fallbacks = tuple(
-            ExpandedStep(one.step.fields, one.step.verbs, one.setting, one.items, step.position)
-            for one in variants
-        )
-        self.done.append(ExpandedStep(step.fields, step.verbs, setting, items, step.position, fallbacks))
+        self.done.append(ExpandedStep(step.fields, step.verbs, setting, items, step.position))
         self.inputs.add(step.name, items)
         return True
 
@@ -174,7 +163,7 @@ class _Expander:
         except Misplaced as error:
             self.found.append(self.pipeline.source.problem(error.path, *_halves(str(error))))
             return False
-        self.warnings += unheeded(step.name, jobs, self.references)
+        self.warnings += unheeded(step.name, jobs, self.references, card)
         made = stages.stills(fields, jobs, still.name, self.pipeline.names) if still else None
         if made is not None and still is not None:
             if not self._stills(step, fields, made, still.card):
@@ -226,9 +215,9 @@ class _Expander:
         except catalog.UnknownModel as error:
             keeps = isinstance(step.fields, ReferenceFields) and self.references.wanted(step.fields)
             card = catalog.find(name, self.catalogue, task)  # raises the same, if there is no such model
-            if keeps and can_do(card, task, conditioned=True):
+            if keeps and can_do(card, task):
                 return card
-            if not keeps and can_do(card, task, conditioned=True):
+            if isinstance(step.fields, ReferenceFields) and can_do(card, task):
                 hint = f"it does so with references: write 'references' on the step, or {error.hint}"
                 raise catalog.UnknownModel(error.message, hint) from error
             raise

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ai_content_pipeline.artifacts import Artifact, Kind, Source
 from ai_content_pipeline.errors import Problem
 from ai_content_pipeline.pipeline.checked import Pipeline
-from ai_content_pipeline.pipeline.inputs import Inputs, Misplaced
+from ai_content_pipeline.pipeline.inputs import Inputs, Misplaced, Unresolved
 from ai_content_pipeline.pipeline.source import closest
 from ai_content_pipeline.pipeline.top import Declared, OfStep
 from ai_content_pipeline.references import wording
@@ -24,6 +24,7 @@ class References:
     pipeline: Pipeline
     inputs: Inputs
     used: set[str] = field(default_factory=set)
+    _broken: set[str] = field(default_factory=set)
 
     @property
     def declared(self) -> Mapping[str, Declared]:
@@ -33,6 +34,7 @@ class References:
         """Read every declared file, once; what is wrong with them, and with the groups."""
         found: list[Problem] = []
         for name, reference in self.declared.items():
+            before = len(found)
             for number, image in enumerate(reference.images):
                 where: YamlPath = ("references", name, "images", number)
                 if isinstance(image, OfStep):
@@ -44,6 +46,8 @@ class References:
                 except LookupError as error:
                     message, _, hint = str(error.args[0]).partition("; ")
                     found.append(self._problem(where, message, hint))
+            if len(found) > before:
+                self._broken.add(name)
         for group, names in self.pipeline.top.consistency_groups.items():
             found += self._group(group, names)
         return found
@@ -79,7 +83,10 @@ class References:
 
         Raises:
             LookupError: one of them is not declared; its arguments are its number, the words and a hint.
+            Unresolved: that is not known, because of another problem.
         """
+        if not self.declared and self.pipeline.source.data.get("references"):
+            raise Unresolved  # they could not be read, which is said already
         found: dict[str, None] = {}
         groups = self.pipeline.top.consistency_groups
         for number, name in enumerate(wanted):
@@ -95,6 +102,8 @@ class References:
             Misplaced: a step does not stand before this one, or makes no pictures.
             Unresolved: that is not known, because of another problem.
         """
+        if name in self._broken:
+            raise Unresolved
         declared = self.declared[name]
         pictures: list[Source] = []
         for number, image in enumerate(declared.images):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ai_content_pipeline import catalog
 from ai_content_pipeline.artifacts import Kind, Role, Route
 from ai_content_pipeline.catalog import Card, Catalogue
 from ai_content_pipeline.jobs import Task
+from ai_content_pipeline.pipeline.inputs import Unresolved
 from ai_content_pipeline.pipeline.references import References
 from ai_content_pipeline.references import routes
 from ai_content_pipeline.references.reference import Reference
@@ -128,14 +129,16 @@ class Routing:
         where = where_for(self.step, job.number)
         try:
             names = self.references.names(own if own is not None else self.step.references or ())
+        except Unresolved:
+            raise
         except LookupError as error:
             place, message, hint = error.args
             faults.append(Fault((*where, place), message, hint))
             return job
-        if not names or self._is_footage(job):
-            if not names and job.entry.route is not None:
-                path: YamlPath = ("params", "prompts", job.number, "route")
-                faults.append(Fault(path, "a route, and no references to send by it", "remove it"))
+        if self._is_footage(job):
+            return job
+        if not names:
+            faults += self._alone(job)
             return job
         kept = tuple(self.references.reference(name) for name in names)
         wish = job.entry.route or self.step.route
@@ -148,6 +151,15 @@ class Routing:
             faults.append(Fault(path, error.message, error.hint))
             return job
         return replace(job, references=kept, choice=choice)
+
+    def _alone(self, job: Job) -> Iterator[Fault]:
+        """What is wrong with a job that keeps no references."""
+        entry: YamlPath = ("params", "prompts", job.number)
+        if job.entry.route is not None:
+            yield Fault((*entry, "route"), "a route, and no references to send by it", "remove it")
+        if self.step.task not in job.card.tasks:
+            message = f"{job.card.key} does no {self.step.task.value} without references"
+            yield Fault(entry, message, "name some for this one, or another model")
 
     def _is_footage(self, job: Job) -> bool:
         """A file of the user's own that is the finished result: nothing is made."""
@@ -167,7 +179,7 @@ class Routing:
         return Need(job.card, self.step.task, kept, params, job.given, self.still, stillless)
 
 
-def unheeded(step: str, jobs: Sequence[Job], references: References) -> list[str]:
+def unheeded(step: str, jobs: Sequence[Job], references: References, still: Card | None) -> list[str]:
     """What is to be said of a step's references: names in prompts that send nothing, strengths that no
     model hears of."""
     loose: dict[str, None] = {}
@@ -175,10 +187,11 @@ def unheeded(step: str, jobs: Sequence[Job], references: References) -> list[str
     for job in jobs:
         kept = {one.name for one in job.references}
         loose |= dict.fromkeys(name for name in references.mentioned(job.prompt) if name not in kept)
-        field = job.card.roles.get(Role.REFERENCE)
-        heard = job.route in (Route.SERVER, Route.EMBEDDINGS) and field is not None and field.strength
+        card = still if job.route is Route.KEYFRAME and still is not None else job.card
+        field = card.roles.get(Role.REFERENCE)
+        heard = job.route is not Route.PROMPT and field is not None and field.strength
         if job.choice is not None and not heard:
-            weak |= {(one.name, job.card.key): None for one in job.references if one.strength is not None}
+            weak |= {(one.name, card.key): None for one in job.references if one.strength is not None}
     return [
         f"{step}: a prompt says @{name}, which its 'references' do not name: words alone stand for it"
         for name in loose

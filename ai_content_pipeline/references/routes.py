@@ -167,6 +167,11 @@ _OBSTACLES = {
 def _unfit(need: Need) -> str | None:
     """What forbids a model that takes references to take these beside what the job sends already."""
     card, field = need.card, need.card.roles[Role.REFERENCE]
+    if not _does(card, need.task):
+        return f"{card.key} does no {need.task.value}"
+    for role, other in card.roles.items():
+        if other.required and other.name != field.name and role not in need.given:
+            return f"{card.key} needs {_a(role.value)} picture"
     for role in need.given:
         if role not in card.roles:
             return f"{card.key} takes no {role.value} picture"
@@ -194,28 +199,35 @@ def _too_many(card: Card, pictures: int, subjects: int = 0) -> str | None:
 
 
 def able(need: Need, route: Route, catalogue: Catalogue) -> list[str]:
-    """Models that keep references by `route`, those of the same vendor first."""
+    """Models that keep references by `route`, those of the same vendor and family first."""
     if route is Route.EMBEDDINGS:
         return [KEYFRAME_MODELS[_LOCAL]]
     cards = [catalogue.load(key) for key in catalogue.keys()]  # noqa: SIM118 - a catalogue is no dict
     found = [card for card in cards if card.status == "active" and _fits(need, card, route)]
-    found.sort(key=lambda card: card.provider != need.card.provider)
+    family = need.card.key.partition("_")[0]
+    found.sort(key=lambda card: (card.provider != need.card.provider, not card.key.startswith(family)))
     return [card.key for card in found[:_NAMED]]
 
 
 def _fits(need: Need, card: Card, route: Route) -> bool:
     other = Need(card, need.task, need.references, {}, need.given, need.keyframe, need.stillless)
     if route is Route.SERVER:
-        return can_do(card, need.task, conditioned=True) and _no_server(other) is None
+        return _no_server(other) is None
     return need.task.makes is Kind.VIDEO and _no_keyframe(other) is None
 
 
-def can_do(card: Card, task: Task, *, conditioned: bool) -> bool:
-    """Whether a model serves a step of that task; with references, by a neighbouring task as well."""
+def can_do(card: Card, task: Task) -> bool:
+    """Whether a model serves a step of that task whose jobs keep references, by whatever route."""
+    through_stills = task is Task.TEXT_TO_VIDEO and Task.IMAGE_TO_VIDEO in card.tasks
+    return _does(card, task) or (through_stills and Role.START in card.roles)
+
+
+def _does(card: Card, task: Task) -> bool:
+    """Whether a model itself serves the task; given references, a neighbouring one will do."""
     if task in card.tasks:
         return True
     field, edits = card.roles.get(Role.REFERENCE), card.roles.get(Role.INPUT)
-    if not conditioned or field is None:
+    if field is None:
         return False
     if task.makes is Kind.VIDEO:
         return Task.REFERENCE_TO_VIDEO in card.tasks
