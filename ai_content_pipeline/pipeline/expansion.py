@@ -36,6 +36,7 @@ class ExpandedStep:
     setting: Setting
     items: tuple[Item, ...]
     position: int
+    fallbacks: tuple[ExpandedStep, ...] = ()  # the same items on other models, in the order they are tried
 
     @property
     def name(self) -> str:
@@ -136,7 +137,17 @@ class _Expander:
         except Faults as faults:
             self._report(step, [replace(fault, path=origin(fault.path)) for fault in faults.faults])
             return False
-        self.done.append(ExpandedStep(step.fields, step.verbs, setting, items, step.position))
+        others = Fallbacks(step, setting, inputs, items)
+        variants = () if self.draft else others.variants()
+        self.warnings += others.warnings
+        if wrong := [*others.faults, *unmeasurable(step.fields, setting, items)]:
+            self._report(step, [replace(fault, path=origin(fault.path)) for fault in wrong])
+            return False
+        fallbacks = tuple(
+            ExpandedStep(one.step.fields, one.step.verbs, one.setting, one.items, step.position)
+            for one in variants
+        )
+        self.done.append(ExpandedStep(step.fields, step.verbs, setting, items, step.position, fallbacks))
         self.inputs.add(step.name, items)
         return True
 
