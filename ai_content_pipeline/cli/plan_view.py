@@ -10,6 +10,7 @@ from datetime import date
 from itertools import groupby
 
 from ai_content_pipeline.cli.console import Console
+from ai_content_pipeline.cli.plan_routes import route_lines
 from ai_content_pipeline.cli.text import one_line
 from ai_content_pipeline.cost import CostEstimate, format_usd, total
 from ai_content_pipeline.engine.plan import Plan, PlanItem, PlanState
@@ -53,6 +54,8 @@ def show_plan(console: Console, plan: Plan, today: date) -> None:
     held = sum(item.state in _HELD for item in plan.items)
     if held:
         console.say(f"held    {_count(held, 'item')} at vendors already: what they cost counts as spent")
+    for line in route_lines(plan):
+        console.say(line)
     _show_time(console, plan)
     _show_prices(console, plan, today)
     for warning in plan.warnings:
