@@ -69,7 +69,7 @@ class Child:
         except Exception as error:  # noqa: BLE001  the boundary of one job: a CUDA error spoils the process
             answer = {"failed": _fault(error).json()}
             sound = False
-        self._say({**answer, "vram_bytes": _vram()})
+        self._say({**answer, "vram_bytes": _vram() if sound else None, "spoilt": not sound})
         return sound
 
     def cancel(self, key: str) -> None:

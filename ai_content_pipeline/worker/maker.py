@@ -37,8 +37,7 @@ class Maker(threading.Thread):
         self._stopping = False
 
     def run(self) -> None:
-        self._process.start()
-        self.ready = True
+        self.ready = self._process.start()
         while True:
             try:
                 row = self._service.next_job()
@@ -137,6 +136,7 @@ class Maker(threading.Thread):
 
     def _count(self, answer: Line) -> None:
         """Starts of the process, and the memory it says it holds."""
+        self.ready = True  # it lives, or will be started again
         metrics, starts = self._service.metrics, self._process.starts
         metrics.restarts.inc(starts - self._starts)
         self._starts = starts

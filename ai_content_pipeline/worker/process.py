@@ -43,6 +43,7 @@ class Process:
         self._verbose = verbose
         self._child: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
+        self._ready = False
         self.starts = 0
 
     @property
@@ -50,10 +51,25 @@ class Process:
         child = self._child
         return child.pid if child is not None and child.poll() is None else None
 
-    def start(self) -> None:
-        """Have a child, so that the first job need not wait for it."""
-        if self.pid is not None:
-            return
+    def start(self) -> bool:
+        """Have a child that is ready for a job, so that its start takes nothing of the job's time. Returns
+        whether it came so far."""
+        if self.pid is None:
+            self._spawn()
+        until = time.monotonic() + _START
+        while not self._ready:
+            try:
+                line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                self.kill()  # whoever asks next finds it dead
+                return False
+            if line is None:
+                return False
+            self._ready = "ready" in line
+        return True
+
+    def _spawn(self) -> None:
+        self._ready = False
         self._reap()
         self._child = subprocess.Popen(
             self._words,
@@ -81,8 +97,7 @@ class Process:
         `heard` is told of every line before. A job that is not over after `seconds`, or not soon after
         `cancelled` said so, is ended with its process.
         """
-        self.start()
-        if not self._tell(order):
+        if not (self.start() and self._tell(order)):
             return self._died()
         until, told = time.monotonic() + seconds, False
         while True:
@@ -93,6 +108,8 @@ class Process:
             if line is None:
                 return self._died()
             if "done" in line or "failed" in line:
+                if line.get("spoilt") is True:  # nothing more is given to a process that may be half dead
+                    self.close()
                 return line
             if line:
                 heard(line)
@@ -101,7 +118,7 @@ class Process:
                 told, until = True, min(until, now + _GRACE)
                 self._tell({"cancel": order["key"]})
             if now > until:
-                self.kill()
+                self.close()
                 fault = (
                     Fault.of(Code.CANCELLED, "cancelled")
                     if told

@@ -87,6 +87,7 @@ def _bound(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
+        sock.listen(1024)  # from now on nobody is refused, however long the start takes
     except OSError as error:
         sock.close()
         raise ConfigurationError(

@@ -112,7 +112,8 @@ class Service:
         self.wake()
         until = time.monotonic() + seconds
         for maker in self.makers:
-            maker.join(max(0.0, until - time.monotonic()))
+            if maker.is_alive():
+                maker.join(max(0.0, until - time.monotonic()))
         return not any(maker.is_alive() for maker in self.makers)
 
     # -- jobs ------------------------------------------------------------------------------------------
