@@ -1,6 +1,7 @@
 """The provider contract against the vendors themselves: it spends a few cents, so it is asked for by name.
 
-Collected only with ``AICP_LIVE=1``, outside CI, and for the vendors whose keys are set (docs/writing-a-provider.md).
+Collected only with ``AICP_LIVE=1``, outside CI, for the vendors whose keys are set
+(docs/writing-a-provider.md).
 """
 
 from __future__ import annotations

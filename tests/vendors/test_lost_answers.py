@@ -21,6 +21,7 @@ LOSSES = (
     do.Empty(),
     do.Html(),
     do.Redirect(url="http://127.0.0.1:9/elsewhere"),
+    do.Hang(seconds=4.0),
 )
 #: And without any acceptance, although nobody here can know that.
 SILENCES = (

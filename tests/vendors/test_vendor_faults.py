@@ -74,6 +74,8 @@ SURVIVED = (
     Case("a clock an hour fast", do.ClockSkew(seconds=3600), ()),
     Case("a clock an hour slow", do.ClockSkew(seconds=-3600), ()),
     Case("a job of its own time", do.RunTime(seconds=0.3), ()),
+    Case("a job of a long tail", do.RunTime(seconds=do.Lognormal(median=0.1, sigma=1.0, maximum=0.4)), ()),
+    Case("polls late by chance", do.Delay(seconds=do.Uniform(low=0.0, high=0.1)), ("status", "result")),
     Case("a 500 that fal does not bill", do.Fail(code=500), (), 1, jobs=2, vendors=("fal",)),
     Case(
         "stopped before it ran",
@@ -111,8 +113,8 @@ MENDED = (
     ),
     Case("refused input", do.Status(code=422), ("submit",), code=1, says="refuses the request"),
     Case("401 to a poll", do.Status(code=401), ("status", "result"), code=4, says="check the key"),
-    Case("downloads fail", do.Status(code=503), ("download",), code=75),
-    Case("downloads reset", do.Reset(), ("download",), code=75),
+    Case("downloads fail", do.Status(code=503), ("download",), code=75, says="answers 503"),
+    Case("downloads reset", do.Reset(), ("download",), code=75, says="cannot be fetched"),
     Case("downloads truncated", do.Truncate(), ("download",), code=1, says="aicp fetch"),
     Case("downloads cut", do.Cut(), ("download",), code=1, says="aicp fetch"),
     Case("downloads empty", do.Empty(), ("download",), code=1, says="aicp fetch"),
@@ -193,31 +195,38 @@ def test_what_does_not_decode_is_kept_and_fetched_again_for_nothing(
 
 @pytest.mark.parametrize("vendor", BOTH)
 @pytest.mark.parametrize(
-    "url",
+    ("url", "says"),
     [
-        "http://10.0.0.1/a.png",
-        "https://10.0.0.1/a.png",
-        "https://127.0.0.1:1/a.png",
-        "http://169.254.169.254/latest/meta-data",
-        "https://[fd00:ec2::254]/a.png",
-        "https://0x7f000001/a.png",
-        "https://localhost/a.png",
-        "http://fal.media/a.png",
-        "https://fal.media@10.0.0.1/a.png",
-        "file:///etc/passwd",
-        "ftp://fal.media/a.png",
-        "//10.0.0.1/a.png",
-        "gopher://10.0.0.1/",
-        "data:text/html,<h1>hello</h1>",
-        "https://fal.media/\r\nX: y",
+        ("http://10.0.0.1/a.png", "only https is fetched"),
+        ("https://10.0.0.1/a.png", "not a public address"),
+        ("https://127.0.0.1:1/a.png", "not a public address"),
+        ("http://169.254.169.254/latest/meta-data", "only https is fetched"),
+        ("https://[fd00:ec2::254]/a.png", "not a public address"),
+        ("https://0x7f000001/a.png", "an unusual way"),
+        ("https://localhost/a.png", "not a public host"),
+        ("http://fal.media/a.png", "only https is fetched"),
+        ("https://fal.media@10.0.0.1/a.png", "names a user"),
+        ("file:///etc/passwd", "not an https:// address"),
+        ("ftp://fal.media/a.png", "not an https:// address"),
+        ("//10.0.0.1/a.png", "not an https:// address"),
+        ("gopher://10.0.0.1/", "not an https:// address"),
+        ("data:text/html,<h1>hello</h1>", "neither a picture nor a video"),
+        ("https://fal.media/\r\nX: y", "a control character"),
     ],
 )
-def test_a_result_at_a_forbidden_address_is_never_fetched(account: Any, vendor: str, url: str) -> None:
+def test_a_result_at_a_forbidden_address_is_never_fetched(
+    account: Any, vendor: str, url: str, says: str
+) -> None:
     """Exit 1 and the reason; the job was paid and stays paid once; nobody is connected to."""
     account.script(do.OutputUrl(url=url))
     account.write(account.pictures(vendor, ["a cup"]))
     said = account.chain()
     assert said.code == 1, said.text
+    if vendor == "replicate" and url.startswith(("//", "gopher:", "data:text")):
+        says = (
+            "returned no file"  # there an output may be any text, and this is nothing like a file's address
+        )
+    assert says in account.report
     assert account.chain().code == 1
     assert account.sandbox.counts().get(f"{vendor}.download", 0) == 0
     assert not list((account.root / "output").rglob("*.png"))
