@@ -297,7 +297,7 @@ class Door:
         """Wait for the vendor to end `job`, and record how."""
         assert job.handle is not None
         gone = 0
-        for due in poll_ages(self._age(job)):
+        for due in poll_ages(self._age(job), provider.soonest):
             # Never longer, whatever happens to the time of day.
             wait = _GONE_PAUSE if gone else min(due - self._age(job), LONGEST_POLL)
             if wait > 0:

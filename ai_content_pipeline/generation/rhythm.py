@@ -8,12 +8,13 @@ from collections.abc import Iterator
 LONGEST_POLL = 4.0
 
 
-def poll_ages(age: float) -> Iterator[float]:
-    """The ages, in seconds, at which to ask about a job that is `age` seconds old: at once, quickly at first,
-    then every few seconds.
+def poll_ages(age: float, soonest: float = 0.0) -> Iterator[float]:
+    """The ages, in seconds, at which to ask about a job that is `age` seconds old: at once (or when it is
+    `soonest`), quickly at first, then every few seconds.
 
     A 1 s job is asked 4 times, a 20 s job 15 times, a 5 min job 85 times.
     """
+    age = max(age, soonest)
     yield age
     while True:
         if age < 1.25:

@@ -52,6 +52,7 @@ class DiffusersProvider:
 
     name = "diffusers"
     repeatable = True
+    soonest = 0.0
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._scratch = surroundings.scratch

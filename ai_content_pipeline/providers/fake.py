@@ -135,6 +135,7 @@ class FakeProvider:
         self.vendor = vendor
         self.name = name
         self.repeatable = repeatable
+        self.soonest = 0.0
         self._scratch = scratch
 
     def upload(self, artifact: Artifact, path: Path) -> Upload:

@@ -73,6 +73,7 @@ class FalProvider:
 
     name = "fal"
     repeatable = False
+    soonest = 0.5
 
     def __init__(self, surroundings: Surroundings, patience: Patience | None = None) -> None:
         from ai_content_pipeline.providers import fal_sdk

@@ -37,6 +37,11 @@ class Provider(Protocol):
         """A second submit of one key costs nothing, so a request in doubt is simply sent again."""
         ...
 
+    @property
+    def soonest(self) -> float:
+        """No job ends sooner than this many seconds after its submit, so none is asked about before."""
+        ...
+
     def upload(self, artifact: Artifact, path: Path) -> Upload:
         """Put an input file where the vendor can read it. Free, and retried freely."""
         ...

@@ -74,6 +74,7 @@ class ReplicateProvider:
 
     name = "replicate"
     repeatable = False
+    soonest = 0.5
 
     def __init__(self, surroundings: Surroundings, patience: Patience | None = None) -> None:
         from replicate.client import Client

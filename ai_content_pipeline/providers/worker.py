@@ -64,6 +64,7 @@ class WorkerProvider:
 
     name = "worker"
     repeatable = True
+    soonest = 0.0
 
     def __init__(self, surroundings: Surroundings, patience: Patience | None = None) -> None:
         environ = surroundings.environ

@@ -64,6 +64,7 @@ class DiskVendor:
     """A vendor whose jobs are files: paid, not repeatable, with a listing that proves absence."""
 
     repeatable = False
+    soonest = 0.0
 
     def __init__(self, name: str, folder: Path, seconds: float) -> None:
         self.name = name

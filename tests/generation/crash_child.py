@@ -73,6 +73,7 @@ class FolderVendor:
 
     name = "folder"
     repeatable = False
+    soonest = 0.0
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -41,6 +41,12 @@ def test_ages_grow_from_the_first(age):
     assert all(later > earlier for earlier, later in pairwise(ages))
 
 
+def test_a_job_is_not_asked_before_it_can_have_ended():
+    """Where no job ends within half a second, the first look is then; an older one is asked at once."""
+    assert list(islice(poll_ages(0.0, 0.5), 3)) == [0.5, 0.75, 1.0]
+    assert next(poll_ages(7.0, 0.5)) == 7.0
+
+
 def test_an_old_job_is_asked_calmly():
     """A job that is resumed after a while is not asked as if it were new."""
     assert list(islice(poll_ages(3600.0), 3)) == [3600.0, 3604.0, 3608.0]
