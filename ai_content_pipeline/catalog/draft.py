@@ -71,7 +71,7 @@ def stand_in(card: Card, task: Task) -> Card:
     """
     if card.provider == PROVIDER:
         return card
-    named = {role: _plain(role, field) for role, field in card.roles.items()}
+    named = {role: _plain(_first(card, field.name), field) for role, field in card.roles.items()}
     return replace(
         card,
         provider=PROVIDER,
@@ -88,6 +88,11 @@ def stand_in(card: Card, task: Task) -> Card:
 def _plain(role: Role, field: RoleField) -> RoleField:
     """The field of the drawing hand: no vendor's tags, which nobody could draw, and files as they are."""
     return replace(field, name=role.value, kind="files", mention=None, tags=None, strength=None, only_with={})
+
+
+def _first(card: Card, name: str) -> Role:
+    """The role that a field is named after: roles that share one go on sharing it."""
+    return next(role for role, field in card.roles.items() if field.name == name)
 
 
 def _length(card: Card) -> dict[str, Json]:

@@ -14,6 +14,7 @@ from PIL import Image
 from ai_content_pipeline.media.animatic import MAX_PIXELS, Clip, check_size, draw_clip, fitted, seeded
 from ai_content_pipeline.media.captions import TITLE_SAFE, clean, make_caption
 from ai_content_pipeline.media.panels import Board, read_board, titled
+from ai_content_pipeline.media.storyboard.palette import grade
 from ai_content_pipeline.media.storyboard.people import Person, cast
 from ai_content_pipeline.media.storyboard.picture import paint, repaint
 from ai_content_pipeline.media.storyboard.scene import read_edit, read_scene
@@ -28,6 +29,7 @@ __all__ = [
     "draw_still",
     "draw_text_clip",
     "panel_prompts",
+    "with_subjects",
 ]
 
 _PRINTS = 4
@@ -87,6 +89,15 @@ def draw_edit(
     return _Artist(seed, caption, references).edit(fitted(image, width, height), prompt)
 
 
+def with_subjects(image: Image.Image, references: Sequence[Image.Image]) -> Image.Image:
+    """A picture tinted by its references, which are shown small in a corner; without any, itself."""
+    if not references:
+        return image
+    changed = grade(image.convert("RGB"), "", references)
+    _inset(changed, references)
+    return changed
+
+
 def panel_prompts(prompt: str) -> tuple[Grid, list[str]] | None:
     """The grid a prompt asks for and the caption of each panel ("Panel 1: …"); None for one picture."""
     board = read_board(prompt)
@@ -103,10 +114,11 @@ def draw_text_clip(
     seed: int,
     end: Image.Image | None = None,
     caption: bool = False,
+    references: Sequence[Image.Image] = (),
 ) -> Clip:
     """A clip without a start picture: the prompt is drawn, then moved over, as `draw_clip` does."""
     check_size(width, height)
-    still = _Artist(seed, False, ()).panel((width, height), prompt).image
+    still = _Artist(seed, False, references).panel((width, height), prompt).image
     return draw_clip(
         still,
         prompt,

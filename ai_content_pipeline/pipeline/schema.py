@@ -7,6 +7,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 
 from ai_content_pipeline import catalog
+from ai_content_pipeline.artifacts import Route
 from ai_content_pipeline.catalog import keys as all_keys
 from ai_content_pipeline.pipeline.blocks import OWN_KEYS, TOP_KEYS
 from ai_content_pipeline.pipeline.top import Top
@@ -17,6 +18,11 @@ from ai_content_pipeline.steps.registry import STEP_TYPES, step_type
 #: What the readers accept and pydantic's own schema, made from the parsed form, does not know.
 _ENTRY = {"anyOf": [{"type": ["string", "null"]}, {"$ref": "#/$defs/Entry"}]}
 _TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+_NAMES = {
+    "description": "References and groups of the top of the file.",
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}],
+}
+_ROUTE = {"enum": ["auto", *(route.value for route in Route)]}
 _ENV = {
     "description": "The names of variables that values may use, with their defaults.",
     "anyOf": [
@@ -32,7 +38,8 @@ def json_schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     required = {name: _step(name, definitions) for name in STEP_TYPES}
     top = TypeAdapter(Top).json_schema(ref_template="#/$defs/{model}")
-    definitions |= top.pop("$defs", {})
+    definitions |= {key: value for key, value in top.pop("$defs", {}).items() if key != "Selection"}
+    definitions["OfStep"]["properties"]["step"] = {"type": "string"}
     top["properties"]["env"] = _ENV
     top["properties"]["max_cost"] = {"type": "number", "minimum": 0}
     steps = _by_type({name: {"$ref": f"#/$defs/{name}"} for name in STEP_TYPES})
@@ -53,11 +60,18 @@ def _step(name: str, definitions: dict[str, Any]) -> list[str]:
     step = step_type(name)
     schema = TypeAdapter(step).json_schema(ref_template="#/$defs/{model}")
     shared = schema.pop("$defs", {})
-    definitions |= {key: value for key, value in shared.items() if key not in ("InputSpec", "Selection")}
+    definitions |= {
+        key: value for key, value in shared.items() if key not in ("InputSpec", "Route", "Selection")
+    }
     properties = schema["properties"]
     properties["type"] = {"const": name}
     properties["params"].pop("default", None)
     _input(properties, cast(type[Step], step))
+    for block in (properties, shared.get("Entry", {}).get("properties", {})):
+        block |= {key: value for key, value in (("references", _NAMES), ("route", _ROUTE)) if key in block}
+    if "keyframe" in properties:
+        whole = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Keyframe"}]}
+        properties["keyframe"] = {"description": "How the stills of two stages are made.", **whole}
     if issubclass(step, ModelFields):
         keys = [key for key in all_keys() if step.task in catalog.load(key).tasks]
         properties["model"] = {**properties["model"], "examples": [*keys, catalog.DRAFT.key]}

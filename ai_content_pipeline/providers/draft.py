@@ -55,6 +55,7 @@ class DraftProvider:
 
     name = "draft"
     repeatable = True
+    soonest = 0.0
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._scratch = surroundings.scratch
@@ -146,6 +147,7 @@ class DraftProvider:
         width, height = job.preview
         start, end = self._pictures(job, Role.START), self._pictures(job, Role.END)
         pictures = start or self._pictures(job, Role.INPUT) or end
+        references = self._pictures(job, Role.REFERENCE)
         how: _How = {
             "seconds": job.seconds,
             "fps": job.fps,
@@ -156,9 +158,9 @@ class DraftProvider:
             "caption": bool(job.params.get("caption", False)),
         }
         clip = (
-            draft.draw_clip(pictures[0], job.motion, **how)
+            draft.draw_clip(draft.with_subjects(pictures[0], references), job.motion, **how)
             if pictures
-            else draft.draw_text_clip(job.motion, **how)
+            else draft.draw_text_clip(job.motion, references=references, **how)
         )
         notes.extend(clip.notes)
         first: list[Image] = []

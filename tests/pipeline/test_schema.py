@@ -64,6 +64,8 @@ def _keyword(value: Any, schema: dict[str, Any], word: str, wanted: Any) -> bool
             return not isinstance(value, list) or all(fits(each, wanted) for each in value)
         case "minItems":
             return not isinstance(value, list) or len(value) >= wanted
+        case "maxItems":
+            return not isinstance(value, list) or len(value) <= wanted
         case "minProperties":
             return not isinstance(value, dict) or len(value) >= wanted
         case "minLength" | "maxLength":
@@ -124,6 +126,15 @@ STEP = "{type: text_to_image, model: draft, params: {prompt: Go}}"
         f"{{profiles: {{fast: {{text_to_image: {{modle: draft}}}}}}, steps: [{STEP}]}}",
         "{defaults: {text_to_image: {model: draft}}, steps: [{name: a}]}",
         "{profiles: {p: {text_to_image: {model: draft}}}, steps: [{type: text_to_image}]}",
+        f"{{references: {{mia: {{image: a.png}}}}, steps: [{STEP}]}}",
+        f"{{references: {{mia: {{images: []}}}}, steps: [{STEP}]}}",
+        f"{{references: {{mia: {{images: [a.png], strength: 2}}}}, steps: [{STEP}]}}",
+        f"{{references: {{mia: {{images: [{{stap: a}}]}}}}, steps: [{STEP}]}}",
+        f"{{consistency_groups: {{both: mia}}, steps: [{STEP}]}}",
+        "steps: [{type: text_to_image, model: draft, route: sideways}]",
+        "steps: [{type: text_to_video, model: draft, keyframe: {modle: a}}]",
+        "steps: [{type: upscale, model: draft, references: [mia]}]",
+        "steps: [{type: text_to_image, model: draft, params: {prompts: [{references: 3}]}}]",
     ],
 )
 def test_the_obvious_mistakes_do_not_fit(text: str) -> None:
@@ -147,6 +158,12 @@ def test_the_obvious_mistakes_do_not_fit(text: str) -> None:
         "{defaults: {text_to_image: {model: draft}}, steps: [{type: text_to_image}]}",
         f"{{profiles: {{fast: {{max_cost: 1, a: {{enabled: false}}}}}}, steps: [{STEP}]}}",
         f"{{defaults: null, profiles: null, steps: [{STEP}]}}",
+        f"{{references: {{mia: {{images: [a.png, {{step: 'b[0]'}}], strength: 0.5}}}}, steps: [{STEP}]}}",
+        f"{{consistency_groups: {{both: [mia, tom]}}, steps: [{STEP}]}}",
+        "steps: [{type: text_to_image, model: draft, references: mia, route: auto}]",
+        "steps: [{type: text_to_video, model: draft, references: [mia], route: keyframe, keyframe: draft}]",
+        "steps: [{type: text_to_video, model: draft, keyframe: {model: draft, params: {grid: 1x1}}}]",
+        "steps: [{type: text_to_image, model: draft, params: {prompts: [{references: [], route: server}]}}]",
     ],
 )
 def test_every_form_of_a_key_fits(text: str) -> None:
