@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from ai_content_pipeline.engine import events
@@ -27,6 +28,11 @@ from ai_content_pipeline.providers.protocol import Surroundings
 
 _SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", b"127.0.0.1", ""}
+
+
+# Machines are shared: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 def pytest_configure() -> None:
