@@ -14,6 +14,11 @@ def main() -> None:
     # httpx loads rich and pygments for a command line of its own, where they are installed: half of its
     # import. Not found, it goes without, as it does where they are not installed.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if (
+            getattr(sys, name) is None
+        ):  # closed by our caller (`aicp … >&-`): no file of ours may get its number
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     try:
         from ai_content_pipeline.cli.app import run_app
 

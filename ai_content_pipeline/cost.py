@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
@@ -9,6 +10,7 @@ from enum import StrEnum
 
 MICRO = Decimal("0.000001")
 ZERO = Decimal(0)
+_AMOUNT = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,6})?|\.[0-9]{1,6})")
 
 
 class Confidence(StrEnum):
@@ -47,6 +49,12 @@ class CostEstimate:
 
 def total(estimates: Iterable[CostEstimate]) -> CostEstimate:
     return sum(estimates, CostEstimate())
+
+
+def amount_of(text: str) -> Decimal | None:
+    """An amount as people write it: ``20``, ``2.50``, ``$5``. None: it is none, or far beyond any cap."""
+    match = _AMOUNT.fullmatch(text)
+    return None if match is None else Decimal(match[1])
 
 
 def to_micro(usd: Decimal) -> int:

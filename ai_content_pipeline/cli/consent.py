@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ai_content_pipeline.cli.console import Console
+from ai_content_pipeline.cost import amount_of
 from ai_content_pipeline.errors import BudgetRefused, UsageError
 from ai_content_pipeline.jobs import JobRequest, Model
 
@@ -42,11 +43,8 @@ def dollars(option: str, text: str | None) -> Decimal | None:
     """
     if text is None:
         return None
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+    amount = amount_of(text)
+    if amount is None:
         raise UsageError(f"{option} {text!r} is no amount of dollars", hint=f"for example {option} 2.50")
     return amount
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from ai_content_pipeline.cost import amount_of
 from ai_content_pipeline.errors import ConfigurationError
 
 #: All that a file may set. Addresses, proxies and loader paths are not among them: a file from
@@ -49,11 +50,12 @@ def day_cap(environ: Mapping[str, str]) -> Decimal | None:
     text = environ.get("AICP_MAX_COST_PER_DAY", "").strip()
     if not text:
         return None
-    if not re.fullmatch(r"\$?[0-9]{1,9}(\.[0-9]{1,6})?", text):
+    amount = amount_of(text)
+    if amount is None:
         raise ConfigurationError(
             f"AICP_MAX_COST_PER_DAY is {text!r}, which is no amount of dollars", hint="for example 20 or 2.50"
         )
-    return Decimal(text.removeprefix("$"))
+    return amount
 
 
 def _says(line: str) -> bool:

@@ -134,7 +134,10 @@ def test_unknown_price_is_refused_by_name(project, monkeypatch, capsys):
     [
         (["run-chain"], "PIPELINE.yaml"),
         (["run-chain", "small.yaml", "--config", "small.yaml"], "not both"),
-        (["run-chain", "small.yaml", "--max-cost", "lots"], "2.50"),
+        *(
+            (["run-chain", "small.yaml", "--max-cost", amount], "2.50")
+            for amount in ("lots", "nan", "-1", "1e400", "1_0", "", "5,00")
+        ),
         (["run-chain", "small.yaml", "--set", "nothing"], "path=value"),
         (["redo", "small.yaml", "pictures/pictures_9"], "did you mean"),
         (["redo", "small.yaml", "thumbnail_1/pictures_1"], "redo pictures/pictures_1"),

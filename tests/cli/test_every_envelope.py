@@ -167,6 +167,15 @@ main()
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault(project: Path, closed: str) -> None:
+    """Whoever starts the program without an input or output gets the work done, and no traceback."""
+    line = f'exec "$0" -m ai_content_pipeline run-chain good.yaml {closed}'
+    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert (project / "output/good/pictures/pictures_1.png").is_file()
+
+
 def test_links_in_a_circle_are_a_file_that_cannot_be_read(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
