@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
@@ -30,6 +31,7 @@ _EXPECTED = {
     "is_instance_of": "an amount in dollars, such as 5.00",
 }
 _NUMBERS = ("int_type", "int_from_float", "float_type", "decimal_type", "is_instance_of")
+_QUOTED = re.compile(r"'([a-z_]+)(?:'|: )")
 _LIMITS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 _TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
@@ -78,10 +80,20 @@ def _problem(detail: ErrorDetails, source: SourceFile, prefix: YamlPath, model: 
         return _literal(source, path, name, value, context)
     if kind == "value_error":
         message, _, hint = str(context["error"]).partition("; ")
-        return source.problem(path, message, hint or None)
+        key = _named(message, value)
+        return source.problem(
+            path if key is None else (*path, key), message, hint or None, key=key is not None
+        )
     if kind in ("too_short", "string_too_short"):
         return source.problem(path, f"{name!r} is empty", "give it something, or remove the line")
     return source.problem(path, f"{name!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
+
+
+def _named(message: str, value: object) -> str | None:
+    """Of a mapping whose values do not go together, the first key that the message names."""
+    if not isinstance(value, Mapping):
+        return None
+    return next((name for name in _QUOTED.findall(message) if name in value), None)
 
 
 def _as_written(loc: YamlPath) -> YamlPath:
