@@ -22,6 +22,7 @@ _PROMPTS = {
 _SHOWN = ("aspect_ratio", "image_size", "duration", "resolution")
 _AUTO = (None, "auto", "match_input_image")
 _RATIO = "16:9"
+_SUBJECT = "keeper"
 _FILES = {Kind.IMAGE: "picture.png", Kind.VIDEO: "clip.mp4"}
 
 
@@ -29,27 +30,33 @@ _FILES = {Kind.IMAGE: "picture.png", Kind.VIDEO: "clip.mp4"}
 class Example:
     """`step` is one entry of ``steps:``, ending in a newline; `pipeline` is a whole file with it.
 
-    `files` are the user's own files that it names, relative to the pipeline's folder.
+    `files` are the user's own files that it names, relative to the pipeline's folder. `shown` is as much
+    as people need: the step, and what it needs at the top of the file.
     """
 
     step: str
     pipeline: str
     files: Mapping[str, Kind]
+    shown: str
 
 
-def example(card: Card, task: Task | None = None) -> Example | None:
-    """An example for `task`, else for the first task of the card that has one.
+def example(card: Card, task: Task | None = None) -> Example:
+    """An example for `task`, else for the first task of the card.
 
-    None where a step needs reference pictures: no step type sends them.
+    A model that is made to keep a subject is shown doing so.
     """
-    task = task or next((one for one in card.tasks if one is not Task.REFERENCE_TO_VIDEO), None)
+    task = task or next((one for one in card.tasks if one is not Task.REFERENCE_TO_VIDEO), card.tasks[0])
     field = card.roles.get(Role.REFERENCE)
-    if task in (None, Task.REFERENCE_TO_VIDEO) or (field is not None and field.required):
-        return None
+    keeps = field is not None and (task is Task.REFERENCE_TO_VIDEO or field.required)
     files = dict(_files(card, task))
-    step = "".join(f"{line}\n" for line in _lines(card, task, files))
+    step = "".join(f"{line}\n" for line in _lines(card, task, files, keeps=keeps))
     indented = "".join(f"  {line}\n" for line in step.splitlines())
-    return Example(step, f"name: {task.value}_example\nsteps:\n{indented}", dict(files.values()))
+    top, used = f"name: {task.value}_example\n", dict(files.values())
+    if keeps:
+        top += f"references:\n  {_SUBJECT}: {{images: [{_SUBJECT}.png]}}\n"
+        used[f"{_SUBJECT}.png"] = Kind.IMAGE
+    pipeline = f"{top}steps:\n{indented}"
+    return Example(step, pipeline, used, pipeline if keeps else step)
 
 
 def _files(card: Card, task: Task) -> Iterator[tuple[Role, tuple[str, Kind]]]:
@@ -62,10 +69,15 @@ def _files(card: Card, task: Task) -> Iterator[tuple[Role, tuple[str, Kind]]]:
             yield role, (f"{role.value}.png", field.takes)
 
 
-def _lines(card: Card, task: Task, files: Mapping[Role, tuple[str, Kind]]) -> Iterator[str]:
-    yield f"- type: {task.value}"
+def _lines(card: Card, task: Task, files: Mapping[Role, tuple[str, Kind]], *, keeps: bool) -> Iterator[str]:
+    yield f"- type: {(Task.TEXT_TO_VIDEO if task is Task.REFERENCE_TO_VIDEO else task).value}"
     yield f"  model: {card.key}"
+    if keeps:
+        yield f"  references: [{_SUBJECT}]"
     shown: dict[str, Json] = dict(_params(card))
+    if keeps:
+        only = card.roles[Role.REFERENCE].only_with
+        shown = {name: value for name, value in shown.items() if value in only.get(name, (value,))}
     if card.output.follow_input and files:
         shown.pop("aspect_ratio", None)
     prompt = _PROMPTS[task] if card.prompt and (card.prompt_required or task is not Task.UPSCALE) else None

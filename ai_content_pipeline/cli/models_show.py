@@ -64,19 +64,19 @@ def _task(word: str | None) -> Task | None:
     return None if word is None else Task(one_of("--task", word, Task))
 
 
-def _example(card: Card, task: Task | None) -> Example | None:
-    """A step that runs as it stands; None where no step type does what the model does."""
+def _example(card: Card, task: Task | None) -> Example:
+    """A step that runs as it stands."""
     from ai_content_pipeline.catalog.example import example
     from ai_content_pipeline.steps.registry import STEP_TYPES
 
-    wanted = [task] if task else [one for one in card.tasks if one.value in STEP_TYPES]
-    return next((shown for one in wanted if (shown := example(card, one))), None)
+    shown = [one for one in card.tasks if one.value in STEP_TYPES] or [*card.tasks]
+    return example(card, task or shown[0])
 
 
 # -- for programs --------------------------------------------------------------------------------------
 
 
-def _data(card: Card, catalogue: Catalogue, example: Example | None) -> dict[str, Any]:
+def _data(card: Card, catalogue: Catalogue, example: Example) -> dict[str, Any]:
     from ai_content_pipeline.cli.models_list import model_data
 
     known = card.parameters
@@ -94,7 +94,7 @@ def _data(card: Card, catalogue: Catalogue, example: Example | None) -> dict[str
         "parameters": None if known is None else {name: _plain(one) for name, one in known.items()},
         "roles": {role.value: _plain(field) for role, field in card.roles.items()},
         "price": None if card.price is None else _price_data(card),
-        "example": None if example is None else example.step,
+        "example": example.shown,
     }
 
 
@@ -103,7 +103,7 @@ def _plain(noun: Any) -> dict[str, Any]:
     from dataclasses import fields
 
     told = {field.name: getattr(noun, field.name) for field in fields(noun)}
-    return {name: value for name, value in told.items() if value not in (None, ())}
+    return {name: value for name, value in told.items() if value not in (None, (), {})}
 
 
 def _price_data(card: Card) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _price_data(card: Card) -> dict[str, Any]:
 # -- for people ----------------------------------------------------------------------------------------
 
 
-def _show(console: Console, card: Card, example: Example | None) -> None:
+def _show(console: Console, card: Card, example: Example) -> None:
     from ai_content_pipeline.catalog.checks import span
 
     for line in _about(card):
@@ -145,8 +145,7 @@ def _show(console: Console, card: Card, example: Example | None) -> None:
     console.data("")
     for line in _prices(card):
         console.data(line)
-    if example is not None:
-        console.data(f"\nexample\n{example.step}")
+    console.data(f"\nexample\n{example.shown}")
 
 
 def _about(card: Card) -> Iterator[str]:
@@ -173,6 +172,9 @@ def _files(field: Any) -> str:
     )
     words += [f"at least {field.min_side} pixels a side"] if field.min_side else []
     words += [f"not with {', '.join(role.value for role in field.excludes)}"] if field.excludes else []
+    words += [f"only with {name} {' or '.join(map(str, some))}" for name, some in field.only_with.items()]
+    words += [f"called {field.mention.replace('{n}', '1')} in a prompt"] if field.mention else []
+    words += [f"as strongly as {field.strength} says"] if field.strength else []
     return "; ".join(words)
 
 

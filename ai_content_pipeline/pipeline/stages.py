@@ -150,7 +150,9 @@ def still_setting(
         conditioning[number] = _conditioning(job, route, why, card)
         edits = {Role.INPUT: 1} if job.start is not None else {}
         names = references.words(_tags(replace(job, given=edits), card))
-        wordings.append(wording.still(job.references, names, template, from_picture=job.start is not None))
+        said = references.mentioned(job.prompt)
+        picture = job.start is not None
+        wordings.append(wording.still(names, job.references, said, template, from_picture=picture))
     return replace(setting, conditioning=conditioning, reword=lambda number, text: wordings[number].of(text))
 
 

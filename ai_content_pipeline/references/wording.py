@@ -59,12 +59,18 @@ def merged(names: Mapping[str, str], references: Sequence[Reference], mentions: 
 
 
 def still(
-    references: Sequence[Reference], names: Mapping[str, str], own: str | None, *, from_picture: bool
+    names: Mapping[str, str],
+    references: Sequence[Reference],
+    mentions: Iterable[str],
+    own: str | None,
+    *,
+    from_picture: bool,
 ) -> Wording:
     """The prompt of a still. `own` is the user's template, with ``{prompt}`` and ``{description}``."""
-    words = described(references)
     if own is not None:
-        return Wording(names, own, words)
+        return Wording(names, own, described(references))
+    said = set(mentions)
+    words = described([one for one in references if one.name not in said])
     template = STILL_OF_PICTURE if from_picture else STILL_OF_WORDS
     return Wording(names, template + (STILL_SUBJECT if words else ""), words)
 

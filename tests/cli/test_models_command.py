@@ -128,13 +128,17 @@ def test_show_says_everything_of_a_model(project: Path, capsys: pytest.CaptureFi
     assert shown["price"]["rates"][0] == {"usd": "0.07", "when": {"generate_audio": False}}
 
 
-@pytest.mark.parametrize("key", ["kling_2_6_pro", "nano_banana_pro", "wan_2_1", "sdxl", "veo_3_1_flf"])
+@pytest.mark.parametrize(
+    "key", ["kling_2_6_pro", "nano_banana_pro", "wan_2_1", "sdxl", "veo_3_1_flf", "veo_3_1_ref"]
+)
 def test_the_example_of_a_model_is_valid(project: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
     """The example that `show` prints passes `validate` as it stands, beside the files that it names."""
-    step = data(capsys, "show", key)["example"]
-    for name in ("picture.png", "start.png", "end.png"):
+    shown = yaml.safe_load(data(capsys, "show", key)["example"])
+    for name in ("picture.png", "start.png", "end.png", "keeper.png"):
         Image.new("RGB", (1024, 1024)).save(project / name)
-    (project / "shown.yaml").write_text(yaml.safe_dump({"steps": yaml.safe_load(step)}))
+    (project / "shown.yaml").write_text(
+        yaml.safe_dump(shown if isinstance(shown, dict) else {"steps": shown})
+    )
     assert run_app(["validate", "shown.yaml"]) == 0
 
 
@@ -143,7 +147,7 @@ def test_every_model_can_be_shown(project: Path, capsys: pytest.CaptureFixture[s
     shown = [data(capsys, "show", key) for key in catalog.keys()]  # noqa: SIM118 - a function
     assert all(run_app(["models", "show", key, "-q"]) == 0 for key in catalog.keys())  # noqa: SIM118
     with_example = {task for one in shown if one["example"] for task in one["tasks"]}
-    assert set(Task) - {Task.REFERENCE_TO_VIDEO} <= with_example
+    assert set(Task) <= with_example
 
 
 def test_the_projects_own_cards_are_shown_as_such(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
