@@ -280,6 +280,15 @@ def test_open_jobs_are_named(doctor: Doctor, run_once: Path, state: str, words: 
     assert words in says
 
 
+def test_a_file_in_place_of_the_memory(doctor: Doctor, project: Path) -> None:
+    """A file called .aicp leaves no place for the journal: a problem, before any run meets it."""
+    (project / ".aicp").rmdir()
+    (project / ".aicp").write_text("")
+    level, says = doctor()["project folder"]
+    assert (level, doctor.code) == ("problem", 1)
+    assert "Not a directory" in says
+
+
 def test_cards_that_cannot_be_read(doctor: Doctor, project: Path) -> None:
     """A wrong aicp.models.toml stops every pipeline of the project: a problem, with its place."""
     assert doctor()["own cards"][0] == "ok"

@@ -27,7 +27,7 @@ def writing(project: Project) -> Iterator[Finding]:
     """A file written, synced, renamed and locked, as the journal and the stored results are."""
     from ai_content_pipeline.generation.owners import Owners
 
-    where = project.state if project.state.is_dir() else project.root
+    where = project.state if project.state.exists() else project.root
     try:
         with TemporaryDirectory(prefix=".aicp-doctor-", dir=where) as name:
             began = perf_counter()
