@@ -204,7 +204,7 @@ class Door:
             raise outcomes.unrecorded(provider.name, handle, error) from error
 
     def _seed(self, request: JobRequest, key: str) -> int | None:
-        """The user's seed, or one made of it and the key; for a redo, or without one, one of the key alone."""
+        """The user's seed, or one made of it and the key; for a redo, or without one, of the key alone."""
         if request.model.seed_field is None:
             return None
         if request.seed is not None and request.per_item:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -246,6 +246,41 @@ def test_what_may_be_lost_is_answered_before_its_commit(path):
         assert (first.result(), early.result(), late.result()) == (None, 1, 1)
     opened.close()
     assert read(path, "SELECT count(*) FROM t WHERE a=7") == [(1,)]
+
+
+@pytest.mark.parametrize("move", ["claim", "submitted"])
+def test_what_is_paid_for_is_answered_after_its_commit(path, move):
+    """Durable: no POST leaves before its claim is on disk, and no poll before its request id is."""
+    store = SqliteStore(path)
+    held, free, running = threading.Event(), threading.Event(), threading.Event()
+    moves = {
+        "claim": lambda: store.claim(claim("new"), NOW),
+        "submitted": lambda: store.submitted("k", "me", Handle("id-1"), NOW),
+    }
+    assert store.claim(claim("k"), NOW) is Claimed.MINE
+
+    def late(db: sqlite3.Connection) -> None:
+        running.set()  # so the move before it has run, too
+        free.wait()
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(store._writer.call, lambda db: held.wait())
+        while store._writer._queue.qsize():
+            pass
+        moving = pool.submit(moves[move])
+        while not store._writer._queue.qsize():
+            pass
+        neighbour = pool.submit(store._writer.call, late)
+        while store._writer._queue.qsize() < 2:
+            pass
+        held.set()
+        running.wait()
+        answered, _ = wait([moving], timeout=0.3)
+        free.set()
+        for future in (first, moving, neighbour):
+            future.result()
+    assert not answered
+    store.close()
 
 
 def test_a_failing_neighbour_fails_alone(path):
