@@ -103,7 +103,7 @@ class Gpu:
             for role, found in request.inputs.items()
         }
         wire = self.provider.wire(request, uploads, request.seed)
-        return self.provider.submit(wire, f"job-{next(self.keys):060}")
+        return self.provider.submit(wire, f"{next(self.keys):04}{60 * '0'}")
 
     def end(self, handle: Handle) -> JobStatus:
         while isinstance(status := self.provider.poll(handle), Queued | Running):
@@ -123,7 +123,13 @@ class Gpu:
         """The frames of what a video job makes, as they are in its file."""
         (output,) = self.make(*arguments, **how).outputs
         assert output.path is not None
-        return frames(output.path)
+        return self.frames(output.path)
+
+    @staticmethod
+    def frames(path: Path) -> list[Image.Image]:
+        """Every picture of a clip's file."""
+        with open_video(path) as video:
+            return [picture(decoded) for decoded in video.frames()]
 
 
 def read_still(status: JobStatus, number: int = 0) -> Image.Image:
@@ -138,11 +144,6 @@ def read_still(status: JobStatus, number: int = 0) -> Image.Image:
 def still() -> Callable[..., Image.Image]:
     """Reads one of a job's pictures from its file."""
     return read_still
-
-
-def frames(path: Path) -> list[Image.Image]:
-    with open_video(path) as video:
-        return [picture(decoded) for decoded in video.frames()]
 
 
 @pytest.fixture

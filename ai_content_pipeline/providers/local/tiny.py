@@ -66,7 +66,6 @@ def build_wan(folder: Path, kind: Kind) -> None:
     quiet()
     import torch
     from diffusers import (
-        AutoencoderKLWan,
         UniPCMultistepScheduler,
         WanImageToVideoPipeline,
         WanPipeline,
@@ -77,13 +76,7 @@ def build_wan(folder: Path, kind: Kind) -> None:
     parts: dict[str, Any] = {
         **_t5(),
         "transformer": _transformer(kind),
-        "vae": AutoencoderKLWan(
-            base_dim=3,
-            z_dim=16,
-            dim_mult=[1, 1, 1, 1],
-            num_res_blocks=1,
-            temperal_downsample=[False, True, True],
-        ),
+        "vae": _wan_vae(),
         "scheduler": UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
         ),
@@ -252,6 +245,22 @@ def _transformer(kind: Kind) -> Any:
         pos_embed_seq_len=2 * _VISION_TOKENS if kind == "flf2v" else None,
         **shared,
     )
+
+
+def _wan_vae() -> Any:
+    import torch
+    from diffusers import AutoencoderKLWan
+
+    vae = AutoencoderKLWan(
+        base_dim=3,
+        z_dim=16,
+        dim_mult=[1, 1, 1, 1],
+        num_res_blocks=1,
+        temperal_downsample=[False, True, True],
+    )
+    with torch.no_grad():  # random weights hardly see their picture; a trained model does
+        vae.quant_conv.weight.mul_(3000)
+    return vae
 
 
 def _t5() -> dict[str, Any]:
