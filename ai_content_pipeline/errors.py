@@ -12,6 +12,7 @@
     ├── PartlyDone                 7   some items failed, the others are there
     ├── OutcomeUnknown             8   a request was sent and nobody knows whether it was accepted
     ├── WaitingForApproval         9   a gate waits for a person
+    ├── OffSubject                 1   a result is too unlike its references, and a gate stopped it
     ├── BadMedia                   1   a file is not the picture or video it should be
     ├── JournalError               1   the project's memory cannot be used
     ├── OutOfMemory                1   the GPU has too little memory for a job
@@ -116,6 +117,12 @@ class OutcomeUnknown(AicpError):
 class WaitingForApproval(AicpError):
     exit_code = 9
     code = "waiting_for_approval"
+
+
+class OffSubject(AicpError):
+    """A result that was made and paid for, and is too unlike the references that it was to keep."""
+
+    code = "off_subject"
 
 
 class BadMedia(AicpError):

@@ -17,8 +17,9 @@ from functools import partial
 from ai_content_pipeline.cost import ZERO
 from ai_content_pipeline.engine import events
 from ai_content_pipeline.engine.collect import COLLECTORS, collect_one
+from ai_content_pipeline.engine.gates import StepGates
 from ai_content_pipeline.engine.graph import Graph, Unit
-from ai_content_pipeline.engine.results import ItemResult, ItemState
+from ai_content_pipeline.engine.results import ItemResult
 from ai_content_pipeline.engine.schedule import Schedule
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError
@@ -33,8 +34,6 @@ COLLECT_SECONDS = 300.0
 
 #: Seconds without news after which a run is waiting for its vendors.
 _CALM = 0.05
-
-_BAD = (ItemState.FAILED, ItemState.IN_DOUBT)
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Flow:
     uncollected: list[tuple[Job, AicpError]] = field(default_factory=list)
     collecting: dict[str, Future[AicpError | None]] = field(default_factory=dict)
     interrupted: bool = False
-    _stopped: dict[str, str] = field(default_factory=dict)  # step → the item whose failure stopped it
+    _gates: StepGates = field(default_factory=StepGates)
     _inbox: queue.SimpleQueue[Callable[[], None]] = field(default_factory=queue.SimpleQueue)
     _running: int = 0
     _deadline: float | None = None
@@ -81,9 +80,9 @@ class Flow:
         """Why `unit` may not be made now. Asked by worker threads."""
         if self.workshop.stopping.is_set():
             return "the run was stopped before it started"
-        stopper = self._stopped.get(unit.step.name)
-        if stopper is not None:
-            return f"not started, because {stopper} failed (on_error: stop)"
+        closed = self._gates.closed(unit.step.name)
+        if closed is not None:
+            return closed
         if self.wanted is not None and unit.number not in self.wanted:
             return "not asked for"
         return None
@@ -109,10 +108,7 @@ class Flow:
         except BaseException as error:  # noqa: BLE001  `work` does not raise; if it does, the run must not hang
             self._inbox.put(partial(_raise, error))
             return
-        if unit.step.fields.on_error == "stop":
-            failed = next((result.address for result in results if result.state in _BAD), None)
-            if failed is not None:  # said here already: its worker goes on to the next unit at once
-                self._stopped.setdefault(unit.step.name, failed)
+        self._gates.passed(unit, results)  # here already: its worker goes on to the next unit at once
         self._inbox.put(partial(self._ended, schedule, unit, results))
 
     def _ended(self, schedule: Schedule, unit: Unit, results: tuple[ItemResult, ...]) -> None:

@@ -73,9 +73,9 @@ class Unit:
 
     def bound(self, retries: int) -> CostEstimate:
         """What it may cost at most when every model is tried, and the dearest `retries` times more."""
-        estimates = [choice.quote.estimate for choice in self.choices]
-        if len(estimates) < 2 and not retries:
+        if not self.fallbacks and not retries:
             return self.estimate
+        estimates = [choice.quote.estimate for choice in self.choices]
         dearest = max(estimates, key=lambda estimate: estimate.usd)
         return total([*estimates, *[dearest] * retries])
 

@@ -9,8 +9,8 @@ from typing import Any
 from ai_content_pipeline.artifacts import Artifact, Pending
 from ai_content_pipeline.cost import ZERO, CostEstimate, from_micro
 from ai_content_pipeline.engine.graph import Unit
-from ai_content_pipeline.engine.results import ItemError, ItemResult, ItemState
-from ai_content_pipeline.errors import AicpError, OutcomeUnknown
+from ai_content_pipeline.engine.results import ItemError, ItemResult, ItemState, Likeness
+from ai_content_pipeline.errors import AicpError, BudgetRefused, OffSubject, OutcomeUnknown
 from ai_content_pipeline.generation import outcomes
 from ai_content_pipeline.generation.store import OPEN, Job, State, claimable
 from ai_content_pipeline.jobs import JobRequest
@@ -19,11 +19,31 @@ from ai_content_pipeline.steps.protocol import Item
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a unit's work came to: its files, and the job that made them where there was one."""
+    """What a unit's work came to: its files, and the job that made them where there was one.
+
+    `likeness` is aligned with the files, where they were compared with anything. `refusal` is why no
+    further take was made of a low score.
+    """
 
     artifacts: tuple[Artifact | None, ...]  # None: it was made, and cannot be used
     cached: bool
     job: Job | None = None
+    likeness: tuple[Likeness | None, ...] = ()
+    refusal: AicpError | None = None
+
+    @property
+    def score(self) -> float | None:
+        """The lowest of its files' scores."""
+        return min((found.score for found in self.likeness if found is not None), default=None)
+
+    @property
+    def low(self) -> bool:
+        return any(found is not None and found.low for found in self.likeness)
+
+    @property
+    def likeness_words(self) -> str:
+        low = next((found for found in self.likeness if found is not None and found.low), None)
+        return "" if low is None else low.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +54,29 @@ class Times:
     seconds: float
 
 
-def made(unit: Unit, item: Item, made: Made, run: str | None, times: Times) -> ItemResult:
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What making a unit came to. `job` is the one whose result counts, or the last; `paid` are all whose
+    money this run spent on it (or a resume of it), and which is shown nowhere else."""
+
+    job: Job | None
+    paid: tuple[Job, ...]
+    estimate: CostEstimate
+    notes: tuple[str, ...]
+    times: Times
+
+
+def made(unit: Unit, item: Item, made: Made, account: Account) -> ItemResult:
     """The result of an item whose file exists, or that the vendor left out."""
     state = ItemState.CACHED if made.cached else ItemState.DONE
     return _blank(
         item,
         state if item.given is None else ItemState.GIVEN,
-        seconds=times.seconds,
-        started=times.started,
+        seconds=account.times.seconds,
+        started=account.times.started,
         artifact=made.artifacts[item.output] if item.output < len(made.artifacts) else None,
-        **({} if made.job is None else _of_job(unit, item, made.job, run)),
+        likeness=made.likeness[item.output] if item.output < len(made.likeness) else None,
+        **({} if made.job is None else _of_job(item, made.job, account)),
     )
 
 
@@ -51,15 +84,17 @@ def failed(
     unit: Unit,
     item: Item,
     error: AicpError,
-    job: Job | None,
-    run: str | None,
-    times: Times,
+    account: Account,
     retry: str | None,
+    *,
+    left_out: bool = False,
 ) -> ItemResult:
-    """The hole that a failed unit leaves. `job` is its entry in the journal, if it got so far."""
-    state = ItemState.IN_DOUBT if isinstance(error, OutcomeUnknown) else ItemState.FAILED
-    if job is not None:
-        known = _of_job(unit, item, job, run)
+    """The hole that a failed unit leaves; `left_out` is one that the file wants left out."""
+    state = ItemState.SKIPPED if left_out else ItemState.FAILED
+    if isinstance(error, OutcomeUnknown):
+        state = ItemState.IN_DOUBT
+    if account.job is not None:
+        known = _of_job(item, account.job, account)
     elif isinstance(unit.work, JobRequest):
         known = {
             "model": unit.work.model.name,
@@ -71,14 +106,32 @@ def failed(
     else:
         known = {}
     problem = ItemError(error.code, error.exit_code, error.message, error.hint, retry)
+    times = account.times
     return _blank(item, state, seconds=times.seconds, started=times.started, error=problem, **known)
 
 
-def stopped(unit: Unit, item: Item, reason: str, job: Job | None, run: str | None) -> ItemResult:
+def stopped(unit: Unit, item: Item, reason: str, account: Account) -> ItemResult:
     """An item that was not made, or whose job was left to run at its vendor."""
-    if job is None or job.state not in (*OPEN, State.IN_DOUBT):
+    running = account.job is not None and account.job.state in (*OPEN, State.IN_DOUBT)
+    if account.job is None or not (running or account.paid):
         return not_run(item, reason)
-    return _blank(item, ItemState.NOT_RUN, **_of_job(unit, item, job, run) | {"notes": (reason,)})
+    return _blank(item, ItemState.NOT_RUN, **_of_job(item, account.job, account) | {"notes": (reason,)})
+
+
+def judged(unit: Unit, result: ItemResult, made: Made, retry: str) -> ItemResult:
+    """`result` with what its likeness means: nothing, a word of warning, or that it is not accepted."""
+    found = result.likeness
+    if found is None or not found.low or unit.rule is None or result.error is not None:
+        return result
+    if unit.rule.on_low == "warn":
+        return replace(result, notes=(*result.notes, found.words))
+    hint = "redo it; or lower min_score, or write 'on_low: warn', which costs nothing"
+    error: AicpError = OffSubject(found.words, hint=hint)
+    if made.refusal is not None:
+        message = f"{found.words}; {made.refusal.message}"
+        kind = type(made.refusal) if isinstance(made.refusal, BudgetRefused) else OffSubject
+        error = kind(message, hint=made.refusal.hint or hint)
+    return replace(spoilt(result, error, retry), accepted=False)
 
 
 def spoilt(result: ItemResult, error: AicpError, retry: str | None) -> ItemResult:
@@ -95,8 +148,8 @@ def missing(unit: Unit, item: Item, made: Made) -> AicpError:
     return AicpError(f"{count} of {len(unit.items)} files were made", hint="a redo makes them all anew")
 
 
-def skipped(item: Item, blocker: str) -> ItemResult:
-    error = ItemError("skipped", 1, f"{blocker} has no result, and this needs it")
+def skipped(item: Item, blocker: str, why: str = "has no result") -> ItemResult:
+    error = ItemError("skipped", 1, f"{blocker} {why}, and this needs it")
     return _blank(item, ItemState.SKIPPED, error=error)
 
 
@@ -135,10 +188,11 @@ def _blank(item: Item, state: ItemState, **known: Any) -> ItemResult:
     )
 
 
-def _of_job(unit: Unit, item: Item, job: Job, run: str | None) -> dict[str, Any]:
+def _of_job(item: Item, job: Job, account: Account) -> dict[str, Any]:
     """What the journal knows, as fields of the result. Money stands on the first item of a job, and only in
-    the run that spent it (or a resume of it): `run`, or None where it is shown elsewhere."""
+    the run that spent it (or a resume of it)."""
     first = item.output == 0
+    charges = [charge(one) for one in account.paid] if first else []
     return {
         "model": str(job.description["model"]),
         "prompt": job.description["prompt"],
@@ -146,10 +200,10 @@ def _of_job(unit: Unit, item: Item, job: Job, run: str | None) -> dict[str, Any]
         "seed": job.description["seed"],
         "take": job.take,
         "source_urls": job.urls[item.output : item.output + 1],
-        "estimate": unit.estimate if first else CostEstimate(),
-        "cost": charge(job) if first and job.run == run else ZERO,
-        "reported": job.cost is not None,
-        "notes": job.notes,
+        "estimate": account.estimate if first else CostEstimate(),
+        "cost": None if None in charges else sum((usd for usd in charges if usd is not None), ZERO),
+        "reported": job.cost is not None and all(one.cost is not None for one in account.paid),
+        "notes": (*account.notes, *job.notes),
     }
 
 

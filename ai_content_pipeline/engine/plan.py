@@ -12,7 +12,9 @@ from ai_content_pipeline.engine.forecast import forecast
 from ai_content_pipeline.engine.graph import Graph, Unit, build, check_redo
 from ai_content_pipeline.engine.local import frame_work, with_inputs
 from ai_content_pipeline.engine.pricing import PriceBook, median, usual_seconds
+from ai_content_pipeline.engine.scoring import SCORES, ScoreBook, Shown
 from ai_content_pipeline.engine.selection import EVERYTHING, Selection, check_inputs
+from ai_content_pipeline.engine.standing import Place, Standing
 from ai_content_pipeline.engine.takes import Takes
 from ai_content_pipeline.generation import keys
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
@@ -121,6 +123,8 @@ class _Planner:
             self._redone = graph.maker[redo].number
             self._wanted = graph.closure(redo)
         self._takes = Takes(store)
+        self._standing = Standing(store, self._takes, ScoreBook(artifacts.root / SCORES))
+        self._prices: dict[int, CostEstimate] = {}  # of units whose price is not by their state alone
         self._known: dict[str, Artifact] = {}
         self._keys: dict[int, str] = {}
         self._ended: set[int] = set()  # units without a file that this run could make
@@ -143,7 +147,7 @@ class _Planner:
                 for unit in units
                 for at in range(len(unit.items))
             ),
-            price=total(unit.estimate for unit in to_run),
+            price=total(self._price(unit, states[unit.number]) for unit in units),
             saved=total(unit.estimate for unit in cached),
             seconds_sequential=expected.sequential,
             seconds_parallel=expected.parallel,
@@ -161,12 +165,19 @@ class _Planner:
             item.label,
             unit.work.model.name if isinstance(unit.work, JobRequest) else None,
             state,
-            unit.estimate if at == 0 and state is PlanState.RUN else CostEstimate(),
+            self._price(unit, state) if at == 0 else CostEstimate(),
             unit.estimate if at == 0 and state is PlanState.CACHED else CostEstimate(),
             seconds if at == 0 else 0.0,
             self._keys.get(unit.number),
             critical and at == 0,
         )
+
+    def _price(self, unit: Unit, state: PlanState) -> CostEstimate:
+        """What a unit may cost now, further takes and other models included."""
+        if self._wanted is not None and unit.number not in self._wanted:
+            return CostEstimate()
+        whole = unit.bound(unit.retries) if state is PlanState.RUN else CostEstimate()
+        return self._prices.get(unit.number, whole)
 
     # -- states ------------------------------------------------------------------------------------
 
@@ -182,7 +193,7 @@ class _Planner:
         elif isinstance(unit.work, LocalWork):
             state = self._local_state(unit, with_inputs(unit.work, inputs))
         else:
-            state = self._job_state(unit, replace(unit.work, inputs=inputs))
+            state = self._job_state(unit)
         if state is PlanState.RUN and self._wanted is not None and unit.number not in self._wanted:
             return PlanState.NOT_ASKED
         return state
@@ -201,25 +212,56 @@ class _Planner:
         self._remember(unit, made)
         return PlanState.CACHED
 
-    def _job_state(self, unit: Unit, request: JobRequest) -> PlanState:
+    def _job_state(self, unit: Unit) -> PlanState:
         if unit.number == self._redone:
             return PlanState.RUN
-        take = self._takes.current(request, unit.ordinal)
-        key = self._keys[unit.number] = keys.request_key(replace(request, take=take), unit.ordinal)
-        job = self._store.job(key)
-        if job is None or claimable(job):
+        place = self._standing.place(unit, self._filled)
+        self._keys[unit.number], job = place.key, place.job
+        if job is None:
+            return PlanState.RUN
+        if (price := self._standing.after_refusal(unit, job)) is not None:
+            self._prices[unit.number] = price if not claimable(job) else unit.bound(unit.retries)
+            return PlanState.RUN
+        if claimable(job):
             return PlanState.RUN
         if job.state is State.DONE:
-            intact = all(map(self._artifacts.intact, job.stored))
-            self._remember(unit, job.artifacts)
-            return PlanState.CACHED if intact else PlanState.BLOCKED
+            return self._done_state(unit, place)
+        self._prices[unit.number] = total([place.choice.quote.estimate] * unit.retries)
         if job.state is State.IN_DOUBT:
             return PlanState.IN_DOUBT
         if job.state in OPEN or job.reason is Reason.BAD_OUTPUT:
             self._remember(unit, job.artifacts)
             return PlanState.REATTACH
+        del self._prices[unit.number]
         self._ended.add(unit.number)
         return PlanState.BLOCKED
+
+    def _done_state(self, unit: Unit, place: Place) -> PlanState:
+        """Of a unit whose job is there: what of it is used, as far as that is known."""
+        verdict = self._standing.verdict(unit, place, self._shown(unit))
+        self._prices[unit.number] = verdict.price
+        if verdict.refused:
+            self._ended.add(unit.number)
+            return PlanState.BLOCKED
+        job = verdict.job
+        if job is None:
+            return PlanState.RUN
+        self._keys[unit.number] = job.key
+        self._remember(unit, job.artifacts)
+        return PlanState.CACHED if all(map(self._artifacts.intact, job.stored)) else PlanState.BLOCKED
+
+    def _shown(self, unit: Unit) -> list[Shown] | None:
+        """What the unit's result is compared with, where it exists already."""
+        found = []
+        for subject in unit.subjects:
+            pictures = [picture for source in subject.pictures if (picture := self._resolve(source))]
+            if len(pictures) < len(subject.pictures):
+                return None
+            found.append(Shown(subject.name, tuple(pictures)))
+        return found
+
+    def _filled(self, request: JobRequest) -> JobRequest:
+        return replace(request, inputs=self._inputs(request.inputs) or request.inputs)
 
     def _remember(self, unit: Unit, made: tuple[Artifact | None, ...]) -> None:
         for item in unit.items:

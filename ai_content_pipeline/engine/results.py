@@ -40,11 +40,45 @@ class ItemError:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """How alike a result is to one of its references, 0 to 1. `pictures` are the reference's, by sha256."""
+
+    reference: str
+    score: float
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike a result is to all that it is to show, by `metric`: the least of `scores` counts."""
+
+    metric: str
+    min_score: float
+    scores: tuple[Score, ...]
+
+    @property
+    def score(self) -> float:
+        return min(one.score for one in self.scores)
+
+    @property
+    def low(self) -> bool:
+        return self.score < self.min_score
+
+    @property
+    def words(self) -> str:
+        """``scores 0.41 against mia (color, at least 0.60)``"""
+        least = min(self.scores, key=lambda one: one.score)
+        wanted = f"{self.metric}, at least {self.min_score:.2f}"
+        return f"scores {least.score:.2f} against {least.reference} ({wanted})"
+
+
+@dataclass(frozen=True, slots=True)
 class ItemResult:
     """One slot of a step. Money in dollars; `seconds` of waiting for it in this run.
 
     `cost` is what this run spent on it: 0 for cached and local items, None where nothing is known.
-    It stands on the first item of a job that made several.
+    It stands on the first item of a job that made several, and covers all takes and models that were tried.
+    With `accepted` false there is a file, which was paid for, and nothing is made of it.
     """
 
     step: str
@@ -68,6 +102,8 @@ class ItemResult:
     started: float | None = None  # seconds after the start of the run
     notes: tuple[str, ...] = ()
     error: ItemError | None = None
+    likeness: Likeness | None = None
+    accepted: bool = True
 
     @property
     def address(self) -> str:
@@ -104,6 +140,7 @@ class RunResult:
     steps: tuple[StepResult, ...]
     exit_code: int
     spent: Decimal
+    not_spent: CostEstimate = field(default_factory=CostEstimate)  # on what was planned and not begun
     cap: Decimal | None = None
     collected: tuple[str, ...] = ()  # addresses of earlier runs' jobs that were collected on the way
     notes: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ai_content_pipeline.artifacts import Artifact
-from ai_content_pipeline.cost import from_micro, to_micro
+from ai_content_pipeline.cost import CostEstimate, from_micro, to_micro, total
 from ai_content_pipeline.engine import events, item_results, signals
 from ai_content_pipeline.engine.collect import left_running, orphaned
 from ai_content_pipeline.engine.delivery import Delivery
@@ -29,6 +29,7 @@ from ai_content_pipeline.errors import AicpError, ConfigurationError, worst
 from ai_content_pipeline.generation.store import Cap, Run
 from ai_content_pipeline.jobs import JobRequest
 from ai_content_pipeline.pipeline.expansion import ExpandedStep, Expansion
+from ai_content_pipeline.references import metrics
 from ai_content_pipeline.steps.protocol import Item
 
 __all__ = ["COLLECT_SECONDS", "Emit", "RunOptions", "check_redo", "exit_code", "run"]
@@ -89,6 +90,8 @@ def _check_start(expansion: Expansion, graph: Graph, workshop: Workshop, options
         ConfigurationError: of the provider itself.
         UsageError: what is selected cannot be made.
     """
+    for metric in {unit.rule.metric for unit in graph.units if unit.rule is not None}:
+        metrics.require(metric)
     missing: dict[str, ConfigurationError] = {}
     providers = {unit.work.model.provider for unit in graph.units if isinstance(unit.work, JobRequest)}
     for name in sorted(providers):
@@ -107,6 +110,10 @@ def _check_start(expansion: Expansion, graph: Graph, workshop: Workshop, options
             continue
         if work.model.provider in missing:
             raise missing[work.model.provider]
+
+
+#: States of items that nothing was spent on.
+_IDLE = (ItemState.NOT_RUN, ItemState.SKIPPED)
 
 
 @dataclass
@@ -249,7 +256,7 @@ class _Running:
             )
             for step in self.expansion.steps
         )
-        code = exit_code(steps, interrupted=flow.interrupted)
+        code = exit_code(steps, self._wanted_items(), interrupted=flow.interrupted)
         left = [f"{job.address}: {error.message}" for job, error in flow.uncollected if job.key not in used]
         if flow.interrupted:
             left += left_running(self.workshop)
@@ -264,11 +271,36 @@ class _Running:
             steps=steps,
             exit_code=code,
             spent=from_micro(self.workshop.store.committed(Cap(0, run=run.id))),
+            not_spent=self._not_spent(steps),
             cap=self.options.cap,
             collected=tuple(job.address for job in flow.collected),
             notes=(*self.expansion.warnings, *delivery.notes, *left),
             resume_with=self.options.retry(None) if code else None,
         )
+
+    def _wanted_items(self) -> frozenset[str] | None:
+        """The addresses of what was asked for; None: all."""
+        wanted, units = self._wanted(), self.graph.units
+        if wanted is None:
+            return None
+        return frozenset(item.address for unit in units if unit.number in wanted for item in unit.items)
+
+    def _not_spent(self, steps: Sequence[StepResult]) -> CostEstimate:
+        """The price of what was asked for and not begun, and is not there from before either."""
+        idle = {item.address for step in steps for item in step.items if item.state in _IDLE}
+        if not idle:
+            return CostEstimate()
+        workshop, options = self.workshop, self.options
+        plan = make_plan(
+            self.expansion,
+            workshop.store,
+            workshop.artifacts,
+            options.redo,
+            options.prices,
+            options.selection,
+        )
+        left = [item for item in plan.items if item.address in idle and item.state is PlanState.RUN]
+        return total(item.unit.estimate for item in left if item.index == item.unit.items[0].index)
 
 
 def _item_result(flow: Flow, item: Item) -> ItemResult:
@@ -297,9 +329,15 @@ def delivered_steps(expansion: Expansion, asked: Set[str]) -> frozenset[str]:
     return frozenset({last.name, *shown})
 
 
-def exit_code(steps: Sequence[StepResult], *, interrupted: bool = False) -> int:
-    """0 when every item that was asked for is there; else the code that matters most."""
+def exit_code(
+    steps: Sequence[StepResult], wanted: Set[str] | None = None, *, interrupted: bool = False
+) -> int:
+    """0 when every item that was asked for (`wanted`, by address; None: all) is there, or was left out as
+    the file says; else the code that matters most."""
     codes = {130} if interrupted else set[int]()
+    asked = [item for step in steps for item in step.items if wanted is None or item.address in wanted]
+    if any(item.state is ItemState.NOT_RUN for item in asked):
+        codes.add(7 if any(item.state.good for item in asked) else 1)
     for step in steps:
         failed = [
             item for item in step.items if item.error is not None and item.state is not ItemState.SKIPPED

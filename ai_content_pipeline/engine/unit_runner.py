@@ -6,38 +6,30 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 
-from ai_content_pipeline.artifacts import Artifact, Frame, Role, Source
+from ai_content_pipeline.artifacts import Artifact, Frame, Source
 from ai_content_pipeline.engine import events, item_results
 from ai_content_pipeline.engine.delivery import Delivery
 from ai_content_pipeline.engine.graph import Unit
-from ai_content_pipeline.engine.item_results import Made, Times
+from ai_content_pipeline.engine.item_results import Account, Made, Times
 from ai_content_pipeline.engine.local import LocalRunner, frame_work, with_inputs
-from ai_content_pipeline.engine.pricing import FREE, terms, unit_price
+from ai_content_pipeline.engine.making import Attempt, Maker, NotMade, gathered
 from ai_content_pipeline.engine.results import ItemResult, ItemState
 from ai_content_pipeline.engine.takes import Takes
 from ai_content_pipeline.engine.workshop import Workshop
-from ai_content_pipeline.errors import AicpError, BudgetRefused, Interrupted, OutcomeUnknown
+from ai_content_pipeline.errors import (
+    AicpError,
+    BudgetRefused,
+    ContentRejected,
+    Interrupted,
+    OutcomeUnknown,
+)
 from ai_content_pipeline.generation import keys
-from ai_content_pipeline.generation.door import Door, Order
+from ai_content_pipeline.generation.door import Door
 from ai_content_pipeline.generation.store import OPEN, Job
-from ai_content_pipeline.jobs import JobRequest, JobStatus, LocalWork, Queued, Running
+from ai_content_pipeline.jobs import JobRequest, LocalWork
 from ai_content_pipeline.steps.protocol import Item
-
-
-class _NotMade(AicpError):
-    """It is not there yet, and this run does not make it; the message says why."""
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """A unit being worked on, and the key of its job once that is known. `pays`: the job's money is shown
-    here, and not at another unit that asks for the very same."""
-
-    unit: Unit
-    begun: float
-    key: str | None = None
-    pays: bool = True
 
 
 @dataclass
@@ -64,11 +56,20 @@ class UnitRunner:
 
     def __post_init__(self) -> None:
         self.local: LocalRunner = self.workshop.local
-        self.takes = Takes(self.workshop.store)
+        self.maker = Maker(
+            door=self.door,
+            takes=Takes(self.workshop.store),
+            judge=self.workshop.judge,
+            redo=self.redo,
+            refusal=self.refusal,
+            collecting=self.collecting,
+            used=self.used,
+            emit=self.emit,
+        )
 
     def run(self, unit: Unit, results: Mapping[str, ItemResult]) -> tuple[ItemResult, ...]:
         """The results of the unit's items; a failure becomes their typed error."""
-        attempt = _Attempt(unit, time.monotonic())
+        attempt = Attempt(unit, time.monotonic())
         try:
             blocked = self._blocked(unit, results)
             if blocked is not None:
@@ -83,33 +84,28 @@ class UnitRunner:
     @staticmethod
     def _blocked(unit: Unit, results: Mapping[str, ItemResult]) -> tuple[ItemResult, ...] | None:
         """The results of a unit that needs an item which has no file."""
-        blocker = next((results[need] for need in unit.needs if results[need].artifact is None), None)
+        needed = (results[need] for need in unit.needs)
+        blocker = next((one for one in needed if one.artifact is None or not one.accepted), None)
         if blocker is None:
             return None
+        if not blocker.accepted:
+            return tuple(item_results.skipped(item, blocker.address, "is off subject") for item in unit.items)
         if blocker.state is ItemState.NOT_RUN:
             return tuple(item_results.not_run(item, blocker.notes[0]) for item in unit.items)
         return tuple(item_results.skipped(item, blocker.address) for item in unit.items)
 
     # -- making ------------------------------------------------------------------------------------
 
-    def _make(self, attempt: _Attempt, results: Mapping[str, ItemResult]) -> Made:
+    def _make(self, attempt: Attempt, results: Mapping[str, ItemResult]) -> Made:
         unit = attempt.unit
         if unit.work is None:
             given = unit.items[0].given
             assert given is not None
             return Made((given,), cached=True)
-        inputs = self._gather(unit.work, results)
+        resolve = partial(self._resolve, results=results)
         if isinstance(unit.work, LocalWork):
-            return self._work_here(unit, with_inputs(unit.work, inputs))
-        return self._generate(attempt, replace(unit.work, inputs=inputs) if inputs else unit.work)
-
-    def _gather(
-        self, work: JobRequest | LocalWork, results: Mapping[str, ItemResult]
-    ) -> dict[Role, tuple[Artifact, ...]]:
-        return {
-            role: tuple(self._resolve(source, results) for source in sources)
-            for role, sources in work.inputs.items()
-        }
+            return self._work_here(unit, with_inputs(unit.work, gathered(unit.work.inputs, resolve)))
+        return self.maker.generate(attempt, resolve)
 
     def _resolve(self, source: Source, results: Mapping[str, ItemResult]) -> Artifact:
         if isinstance(source, Artifact):
@@ -125,55 +121,22 @@ class UnitRunner:
         known = self.local.known(keys.local_key(work))
         if known is not None:
             return Made(known, cached=True)
-        self._may_make(unit)
+        self.maker.may_make(unit)
         return Made(self.local.run(work)[0], cached=False)
-
-    def _generate(self, attempt: _Attempt, request: JobRequest) -> Made:
-        unit = attempt.unit
-        take = self._take(unit, request)
-        price = unit_price(unit.step, request)
-        agreed = None if unit.quote is FREE else terms(unit.step, unit.items[0], request)
-        request = replace(request, take=take)
-        order = Order(request, unit.ordinal, unit.items[0].address, unit.estimate, price, agreed)
-        attempt.key = order.key
-        attempt.pays = self.used.setdefault(order.key, unit.number) == unit.number
-        self._await_collector(order.key)
-        made = self.door.generate(
-            order, lambda status: self._tell_progress(unit, status), lambda: self._may_make(unit)
-        )
-        return Made(made.job.artifacts, made.cached, made.job)
-
-    def _take(self, unit: Unit, request: JobRequest) -> int:
-        if self.redo is None or all(item.address != self.redo for item in unit.items):
-            return self.takes.current(request, unit.ordinal)
-        return self.takes.to_redo(request, unit.ordinal, self.door.run, unit.items[0].address)
-
-    def _await_collector(self, key: str) -> None:
-        """A job in doubt, which a collector has just asked the vendor about, is not asked about twice."""
-        collector = self.collecting.get(key)
-        error = None if collector is None else collector.result()
-        if isinstance(error, OutcomeUnknown):
-            raise error
-
-    def _may_make(self, unit: Unit) -> None:
-        """Something is to be made now: say so, unless it may not be."""
-        reason = self.refusal(unit)
-        if reason is not None:
-            raise _NotMade(reason)
-        for item in unit.items:
-            self.emit(events.ItemStarted(item.step, item.index, item.address))
 
     # -- what became of it ---------------------------------------------------------------------------
 
-    def _delivered(self, attempt: _Attempt, item: Item, made: Made) -> ItemResult:
-        run = self.door.run if attempt.pays else None
-        result = item_results.made(attempt.unit, item, made, run, self._times(attempt))
+    def _delivered(self, attempt: Attempt, item: Item, made: Made) -> ItemResult:
+        result = item_results.made(attempt.unit, item, made, self._account(attempt, made.job))
         artifact = result.artifact
         if artifact is None:
             error = item_results.missing(attempt.unit, item, made)
             return item_results.spoilt(result, error, self.retry(item.address))
-        if item.step not in self.delivered_steps:
-            return result
+        if item.step in self.delivered_steps:
+            result = self._placed(result, item, artifact)
+        return item_results.judged(attempt.unit, result, made, self.retry(item.address))
+
+    def _placed(self, result: ItemResult, item: Item, artifact: Artifact) -> ItemResult:
         source = self.workshop.artifacts.path(artifact)
         try:
             file = self.delivery.place(source, artifact.sha256, f"{item.step}/{item.label}{artifact.suffix}")
@@ -183,22 +146,38 @@ class UnitRunner:
             return item_results.spoilt(result, item_results.disk(error), None)
         return replace(result, file=file)
 
-    def _failed(self, attempt: _Attempt, error: AicpError) -> tuple[ItemResult, ...]:
+    def _failed(self, attempt: Attempt, error: AicpError) -> tuple[ItemResult, ...]:
         unit, job = attempt.unit, self._journaled(attempt)
-        run = self.door.run if attempt.pays else None
-        if isinstance(error, _NotMade | Interrupted):
-            return tuple(item_results.stopped(unit, item, error.message, job, run) for item in unit.items)
-        times = self._times(attempt)
+        account = self._account(attempt, job)
+        if isinstance(error, NotMade | Interrupted):
+            return tuple(item_results.stopped(unit, item, error.message, account) for item in unit.items)
+        left_out = isinstance(error, ContentRejected) and getattr(unit.step.fields, "rejected", "") == "skip"
         return tuple(
-            item_results.failed(unit, item, error, job, run, times, self._retry(unit, item, error, job))
+            item_results.failed(
+                unit, item, error, account, self._retry(unit, item, error, job), left_out=left_out
+            )
             for item in unit.items
         )
 
-    def _journaled(self, attempt: _Attempt) -> Job | None:
+    def _journaled(self, attempt: Attempt) -> Job | None:
+        """The journal's entry of the job that was asked for last."""
+        return self._job(attempt.orders[-1][0].key) if attempt.orders else None
+
+    def _job(self, key: str) -> Job | None:
         try:
-            return None if attempt.key is None else self.workshop.store.job(attempt.key)
+            return self.workshop.store.job(key)
         except AicpError:
             return None  # the journal itself is what failed
+
+    def _account(self, attempt: Attempt, job: Job | None) -> Account:
+        """`job`, whose result counts, and what all jobs of the attempt came to."""
+        run, paid = self.door.run, [order.key for order, pays in attempt.orders if pays]
+        others = [self._job(key) for key in paid if job is None or key != job.key]
+        mine = [one for one in others if one is not None and one.run == run]
+        if job is not None and job.run == run and job.key in paid:
+            mine.append(job)
+        times = Times(attempt.begun - self.started, time.monotonic() - attempt.begun)
+        return Account(job, tuple(mine), attempt.estimate, tuple(attempt.notes), times)
 
     def _retry(self, unit: Unit, item: Item, error: AicpError, job: Job | None) -> str | None:
         """The command that makes just this item anew, where that helps."""
@@ -208,18 +187,3 @@ class UnitRunner:
             return None  # the same command brings it home; another take would be paid for
         helps = isinstance(unit.work, JobRequest) and not isinstance(error, OutcomeUnknown | BudgetRefused)
         return self.retry(item.address) if helps else None
-
-    def _times(self, attempt: _Attempt) -> Times:
-        return Times(attempt.begun - self.started, time.monotonic() - attempt.begun)
-
-    def _tell_progress(self, unit: Unit, status: JobStatus) -> None:
-        item = unit.items[0]
-        if isinstance(status, Queued):
-            event = events.ItemProgress(item.step, item.index, item.address, position=status.position)
-        elif isinstance(status, Running):
-            event = events.ItemProgress(
-                item.step, item.index, item.address, status.progress, None, status.message
-            )
-        else:
-            return
-        self.emit(event)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ai_content_pipeline.engine.local import LocalRunner
+from ai_content_pipeline.engine.scoring import SCORES, Judge, ScoreBook
 from ai_content_pipeline.errors import ConfigurationError, JournalError
 from ai_content_pipeline.generation.artifact_store import ArtifactStore
 from ai_content_pipeline.generation.clock import Clock, SystemClock
@@ -55,6 +56,11 @@ class Workshop:
 
     def __post_init__(self) -> None:
         self._gates = Gates(self.environ, self.clock, self.stopping)
+
+    @property
+    def judge(self) -> Judge:
+        """Compares results with references."""
+        return Judge(ScoreBook(self.project.state / SCORES), self.artifacts.path)
 
     @property
     def local(self) -> LocalRunner:

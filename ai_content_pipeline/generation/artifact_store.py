@@ -17,6 +17,7 @@ class ArtifactStore:
     """Files of one project. `root` is its `.aicp` folder."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self._artifacts = str(root / "artifacts")
         self._quarantine = root / "quarantine"
         self.scratch = root / "tmp"

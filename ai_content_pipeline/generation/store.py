@@ -49,6 +49,9 @@ MOVES: Mapping[State, frozenset[State]] = {
 #: A job in one of these has, or may have, a vendor working for it right now.
 OPEN = (State.INTENT, State.SUBMITTED, State.FINISHED)
 
+#: A job in one of these has a result, or may yet have one.
+STANDING = (State.DONE, State.IN_DOUBT, *OPEN)
+
 
 class Claimed(StrEnum):
     """The answer to a claim."""

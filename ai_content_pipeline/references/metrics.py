@@ -10,8 +10,7 @@
 ``clip``
     Cosine of the image embeddings of a local model's vision tower. Needs a loaded local model.
 
-Scores run from 0 to 1 and are comparable only within one metric. `VERSION` of a metric grows when its
-scores change.
+Scores run from 0 to 1 and are comparable only within one metric.
 """
 
 from __future__ import annotations
@@ -41,8 +40,6 @@ _FAINT = 0.01  # what a grey counts, so that black and white pictures compare at
 class Metric(Protocol):
     """One way to compare pictures. `look` is what it sees in one, so that a reference is looked at once."""
 
-    version: int
-
     def look(self, picture: Image) -> Look: ...
 
     def alike(self, reference: Look, picture: Look) -> float:
@@ -53,14 +50,12 @@ class Metric(Protocol):
 class Color:
     """``color``, with Pillow alone."""
 
-    version = 1
-
     def look(self, picture: Image) -> tuple[float, ...]:
         """The shares of 16 x 16 bins of the a,b plane, a first; they add up to 1."""
-        small = picture.convert("RGB")
-        small.thumbnail((_EDGE, _EDGE), reducing_gap=2.0)
         from PIL import ImageChops, ImageCms
 
+        small = opaque(picture)
+        small.thumbnail((_EDGE, _EDGE), reducing_gap=2.0)
         transformed = ImageCms.applyTransform(small, _to_lab())
         assert transformed is not None
         _, a, b = transformed.split()
@@ -84,6 +79,17 @@ def score(metric: Metric, references: Sequence[Look], pictures: Sequence[Look]) 
     return sum(best) / len(best)
 
 
+def opaque(picture: Image) -> Image:
+    """A copy as RGB; what is transparent becomes grey, which no metric takes much notice of."""
+    from PIL import Image
+
+    if not picture.has_transparency_data:
+        return picture.convert("RGB").copy()
+    ground = Image.new("RGB", picture.size, (128, 128, 128))
+    ground.paste(picture, mask=picture.convert("RGBA").getchannel("A"))
+    return ground
+
+
 # -- which there are -------------------------------------------------------------------------------------
 
 
@@ -105,6 +111,9 @@ METRICS: Mapping[str, Callable[[], Metric]] = {
     "color+orb": _color_and_orb,
     "clip": _clip,
 }
+
+#: The number of a metric grows when its scores change, so that remembered ones are not believed.
+VERSIONS: Mapping[str, int] = {"color": 1, "color+orb": 1, "clip": 1}
 
 #: The module that a metric needs, and the extra that brings it.
 _NEEDS: Mapping[str, tuple[str, str]] = {"color+orb": ("cv2", "orb"), "clip": ("diffusers", "diffusers")}

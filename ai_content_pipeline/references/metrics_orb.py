@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ai_content_pipeline.references.metrics import Color
+from ai_content_pipeline.references.metrics import Color, opaque
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,8 +26,6 @@ class _Seen:
 
 
 class ColorAndOrb:
-    version = 1
-
     def __init__(self) -> None:
         self._color = Color()
 
@@ -35,7 +33,7 @@ class ColorAndOrb:
         import cv2
         import numpy as np
 
-        grey = picture.convert("L")
+        grey = opaque(picture).convert("L")
         grey.thumbnail((_EDGE, _EDGE), reducing_gap=2.0)
         points, features = cv2.ORB_create(nfeatures=_FEATURES).detectAndCompute(np.asarray(grey), None)
         return _Seen(self._color.look(picture), np.float32([point.pt for point in points]), features)

@@ -178,7 +178,7 @@ def compare(plan: Plan, result: RunResult, submits: int) -> None:
     to_run = [item for item in plan.items if item.state is PlanState.RUN and item not in twins]
     jobs = {item.unit.number for item in to_run if isinstance(item.unit.work, JobRequest)}
     assert submits == len(jobs)
-    spent = sum(item.cost or 0 for item in result.items if item.state.good)
+    spent = sum(item.cost or 0 for item in result.items if item.state is ItemState.DONE)
     assert spent == plan.price.usd - sum(item.price.usd for item in twins)
 
 
