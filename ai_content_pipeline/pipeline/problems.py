@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -159,10 +159,14 @@ def _keys(model: Model | None) -> tuple[str, ...]:
 def _model_at(model: Model, loc: YamlPath) -> Model | None:
     """The class that reads the mapping at `loc`."""
     here: Model | None = model
+    named = False  # the next part is a name that the user gave, as below `references:`
     for part in loc:
-        if isinstance(part, str) and here is not None:
+        if named:
+            named = False
+        elif isinstance(part, str) and here is not None:
             known = here.model_fields.get(part)
             here = next(_models_in(known.annotation), None) if known else None
+            named = known is not None and get_origin(known.annotation) is dict
     return here
 
 

@@ -92,7 +92,7 @@ class References:
         for number, name in enumerate(wanted):
             if name not in self.declared and name not in groups:
                 raise LookupError(number, f"no reference is called {name!r}", self._meant(name))
-            found |= dict.fromkeys(groups.get(name, (name,)))
+            found |= dict.fromkeys((name,) if name in self.declared else groups[name])
         return [name for name in found if name in self.declared]
 
     def reference(self, name: str) -> Reference:
@@ -132,6 +132,8 @@ class References:
         return [name for name in self.declared if name not in self.used]
 
     def _own(self, name: str) -> Artifact:
+        if (self.inputs.files.folder / name).is_dir():
+            raise LookupError(f"{name} is a folder; name its pictures one by one")
         source = self.inputs.files.read(name).source
         if source.kind is not Kind.IMAGE or not isinstance(source, Artifact):
             raise LookupError(f"{name} is a video; a reference is a picture: save a frame of it")
@@ -146,7 +148,7 @@ class References:
         return made
 
     def _meant(self, name: str, *, groups: bool = True) -> str:
-        known = [*self.declared, *(self.pipeline.top.consistency_groups if groups else ())]
+        known = dict.fromkeys([*self.declared, *(self.pipeline.top.consistency_groups if groups else ())])
         meant = closest(name, known)
         if meant:
             return f"did you mean {meant!r}?"
