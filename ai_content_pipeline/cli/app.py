@@ -7,10 +7,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from ai_content_pipeline import __version__
+
+if TYPE_CHECKING:
+    from ai_content_pipeline.errors import AicpError
 
 #: command → (module in this package, its function, one line for --help). Modules are imported when used.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -102,8 +106,7 @@ def _run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         return _usage(error, arguments)
     except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write("interrupted\n")
-        return 130
+        return _interrupted(arguments)
     return result if isinstance(result, int) else 0
 
 
@@ -113,13 +116,27 @@ def _flush() -> None:
 
 def _usage(error: click.ClickException, arguments: Sequence[str]) -> int:
     """A wrong command line, as text or (where JSON was asked for) as an envelope."""
-    if "--json" in arguments or "--json-stream" in arguments:
-        from ai_content_pipeline.cli.envelope import dumps, envelope
-        from ai_content_pipeline.errors import UsageError
+    from ai_content_pipeline.errors import UsageError
 
-        command = next((word for word in arguments if not word.startswith("-")), "")
-        problem = UsageError(error.format_message())
-        sys.stdout.write(dumps(envelope(command=command, ok=False, error=problem)) + "\n")
-    else:
+    if not _enveloped(UsageError(error.format_message()), arguments):
         error.show()
-    return 2
+    return UsageError.exit_code
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    from ai_content_pipeline.errors import Interrupted
+
+    sys.stderr.write("interrupted\n")
+    _enveloped(Interrupted("interrupted"), arguments)
+    return Interrupted.exit_code
+
+
+def _enveloped(error: AicpError, arguments: Sequence[str]) -> bool:
+    """What ended the program outside of any command, where JSON was asked for."""
+    if "--json" not in arguments and "--json-stream" not in arguments:
+        return False
+    from ai_content_pipeline.cli.envelope import dumps, envelope
+
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    sys.stdout.write(dumps(envelope(command=command, ok=False, error=error)) + "\n")
+    return True

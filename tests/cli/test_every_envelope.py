@@ -65,7 +65,7 @@ LINES = {
     "models check kling": 2,
     "models sing": 2,
     "sandbox exec": 2,
-    f"sandbox exec -- {sys.executable} -c raise(SystemExit(3))": 3,
+    "sandbox exec -- python -c raise(SystemExit(3))": 3,
     "sandbox serve --port many": 2,
     "validate good.yaml": 0,
     "validate good.yaml bad.yaml": 3,
@@ -108,7 +108,7 @@ def said(capfd: pytest.CaptureFixture[str], code: int) -> dict[str, Any]:
 
 def with_json(line: str) -> list[str]:
     """--json before the -- where there is one: what follows belongs to another program."""
-    words = line.split(" ")
+    words = [sys.executable if word == "python" else word for word in line.split(" ")]
     place = words.index("--") if "--" in words else len(words)
     return [*words[:place], "--json", *words[place:]]
 
@@ -145,9 +145,29 @@ def test_a_partly_failed_run_has_an_error_too(
 
 def test_an_interrupted_command_still_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     """^C while a command plans or asks: exit code 130, and the envelope that a program waits for."""
-    with invocation("plan", Showing(json=True)) as (_, outcome):
+
+    def interrupted() -> None:
         raise KeyboardInterrupt
+
+    with invocation("plan", Showing(json=True)) as (_, outcome):
+        interrupted()
     assert outcome.exit_code == 130
+    assert said(capfd, 130)["error"]["code"] == "interrupted"
+
+
+def test_interrupted_while_a_command_loads(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """^C while a command's own module is imported ends in an envelope as well."""
+
+    class Interrupting:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == "ai_content_pipeline.cli.schema":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "ai_content_pipeline.cli.schema", raising=False)
+    assert run_app(["schema", "--json"]) == 130
     assert said(capfd, 130)["error"]["code"] == "interrupted"
 
 
