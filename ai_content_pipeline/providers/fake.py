@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ai_content_pipeline.artifacts import Artifact, Role
-from ai_content_pipeline.errors import AicpError, NotAccepted, OutcomeUnknown
+from ai_content_pipeline.errors import AicpError, NotAccepted, OutcomeUnknown, ProviderUnavailable
 from ai_content_pipeline.jobs import (
     Billed,
     CancelAnswer,
@@ -159,7 +159,9 @@ class FakeProvider:
                 raise NotAccepted(AicpError("the fake vendor refuses this request"))
             if act.answer == "busy":
                 raise NotAccepted(
-                    AicpError("the fake vendor is busy"), temporary=True, retry_after=act.retry_after
+                    ProviderUnavailable("the fake vendor is busy"),
+                    temporary=True,
+                    retry_after=act.retry_after,
                 )
             if act.answer == "dropped":
                 raise OutcomeUnknown("the fake vendor dropped the connection")
