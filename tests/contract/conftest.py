@@ -5,12 +5,20 @@ A further store or provider joins its contract by one entry in `STORES` or `PROV
 
 from __future__ import annotations
 
+import atexit
+import hashlib
+import shutil
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -38,6 +46,7 @@ from ai_content_pipeline.providers.fake import Act, FakeProvider, FakeVendor
 from ai_content_pipeline.providers.fal import FalProvider
 from ai_content_pipeline.providers.protocol import Provider, Surroundings
 from ai_content_pipeline.providers.replicate import ReplicateProvider
+from ai_content_pipeline.providers.worker import WorkerProvider
 from ai_content_pipeline.sandbox import Match, Rule, Sandbox, Settings
 from ai_content_pipeline.sandbox import actions as act
 
@@ -266,6 +275,64 @@ def _vendor(
     )
 
 
+_SMALL = """
+[types.small]
+makes = "image"
+model = "sdxl"
+defaults = {width = 64, height = 64}
+"""
+
+
+@cache
+def _serving() -> str:
+    """One worker on the draft renderer for all tests of this process; its address. It ends with us."""
+    from ai_content_pipeline.worker.server import Listener
+    from ai_content_pipeline.worker.service import Service
+    from ai_content_pipeline.worker.settings import Settings as WorkerSettings
+
+    folder = Path(tempfile.mkdtemp(prefix="aicp-contract-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "types.toml").write_text(_SMALL)
+    settings = WorkerSettings(folder, "draft", port=0, job_types=folder / "types.toml")
+    listener = Listener(Service(settings))
+    threading.Thread(target=listener.serve, daemon=True).start()
+    return listener.url
+
+
+def _worker(folder: Path) -> Rig:
+    """Every test is another user, so that nobody finds another's jobs."""
+    if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "prometheus_client")):
+        pytest.skip("the extra `worker` is not installed")
+    url = _serving()
+    environ = {
+        "AICP_WORKER_URL": url,
+        "AICP_WORKER_USER": f"u{hashlib.sha256(bytes(folder)).hexdigest()[:16]}",
+    }
+    providers: list[WorkerProvider] = []
+
+    def another() -> WorkerProvider:
+        providers.append(WorkerProvider(Surroundings(environ, folder, lambda sha: folder / sha)))
+        return providers[-1]
+
+    def close() -> None:
+        for provider in providers:
+            provider.close()
+
+    return Rig(
+        provider=another(),
+        again=another,
+        model=Model(
+            "worker", "worker", "small", Task.TEXT_TO_IMAGE, seed_field="seed", count_field="num_images"
+        ),
+        behave=None,
+        charges=lambda: 0,
+        pass_time=lambda seconds: sleep(min(0.1, seconds)),
+        now=lambda: datetime.now(UTC),
+        stranger=Handle("999999", {"base": url}),
+        close=close,
+    )
+
+
 def _model(provider: str, endpoint: str, files: str, count_field: str) -> Model:
     fields = {Role.REFERENCE: InputField(files, many=True)}
     return Model(
@@ -280,6 +347,7 @@ PROVIDERS: dict[str, Callable[[Path], Rig]] = {
     "draft": _draft,
     "fal": lambda folder: _vendor(folder, FalProvider, _FAL),
     "replicate": lambda folder: _vendor(folder, ReplicateProvider, _REPLICATE),
+    "worker": _worker,
     "fake": _fake,
     "fake with links": lambda folder: _fake(folder, links=True),
     "fake and repeatable": lambda folder: _fake(folder, repeatable=True),
