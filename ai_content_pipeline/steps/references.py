@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from ai_content_pipeline.artifacts import Kind, Role, Source
 from ai_content_pipeline.catalog import Card
 from ai_content_pipeline.jobs import Json, Task
-from ai_content_pipeline.steps.fields import Fields, ModelFields, Names, RouteWish
+from ai_content_pipeline.steps.fields import EXCLUSION_LIST, Fields, ModelFields, Names, RouteWish
 from ai_content_pipeline.steps.protocol import Setting, YamlPath
 
 
@@ -20,6 +20,17 @@ class Keyframe(Fields):
     model: Annotated[str, Field(min_length=1)] | None = None
     prompt: str | None = None
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("params")
+    @classmethod
+    def _models_own(cls, params: dict[str, Any]) -> dict[str, Any]:
+        ours = next((key for key in params if key in EXCLUSION_LIST), None)
+        if ours is not None:
+            raise ValueError(f"{ours!r} counts for both stages; write it under the step's own params")
+        seed = params.get("seed", 0)
+        if type(seed) is not int or seed < 0:
+            raise ValueError("the stills' 'seed' must be a whole number from 0")
+        return params
 
 
 def _model_alone(value: Any) -> Any:

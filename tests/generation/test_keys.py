@@ -285,3 +285,12 @@ def test_two_projects_derive_two_seeds():
     """The same file in two projects asks for two pictures."""
     key = keys.request_key(STILL, 0)
     assert keys.derived_seed(key, "one") != keys.derived_seed(key, "two")
+
+
+def test_subjects_are_told_apart_by_their_pictures():
+    """How references belong together is part of a key where the model takes subjects; elsewhere nothing is
+    added to one."""
+    alone = replace(CLIP, inputs={Role.REFERENCE: (FACE, PANEL, FACE)})
+    keyed = {keys.request_key(replace(alone, groups=groups), 0) for groups in ((), (2, 1), (1, 2), (3,))}
+    assert len(keyed) == 4
+    assert keys.request_key(replace(CLIP, groups=()), 0) == GOLDEN[5][2]

@@ -17,7 +17,7 @@ from ai_content_pipeline.media import captions
 from ai_content_pipeline.media.animatic import fitted
 from ai_content_pipeline.media.camera import Move, choose_move, path
 from ai_content_pipeline.media.captions import TITLE_SAFE
-from ai_content_pipeline.media.draft import Clip, draw_clip, draw_text_clip
+from ai_content_pipeline.media.draft import Clip, draw_clip, draw_text_clip, with_subjects
 from ai_content_pipeline.media.video import encode_video, verify_video
 
 SIZE = {"width": 320, "height": 180}
@@ -299,3 +299,24 @@ def test_a_clip_without_a_font_has_a_note(monkeypatch: pytest.MonkeyPatch) -> No
     plain = draw_clip(target(), "नमस्ते", seconds=0.1, seed=1, **SIZE)
     assert len(clip.notes) == 1
     assert [frame.tobytes() for frame in clip] == [frame.tobytes() for frame in plain]
+
+
+def _redness(clip: Clip) -> float:
+    """How much redder than blue the frames are, in levels."""
+    means = [ImageStat.Stat(frame).mean for frame in clip]
+    return sum(red - blue for red, _, blue in means) / len(means)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_clip_shows_its_references(number: int) -> None:
+    """Clips from words and from a picture take on the colours of their references; without any, nothing
+    changes."""
+    red, blue = (Image.new("RGB", (64, 64), color) for color in ((255, 0, 0), (0, 0, 255)))
+    how = {"seconds": 1, "fps": 2, "seed": 3, **SIZE}
+    warm, cold = (
+        draw_text_clip("a house by the sea", references=[one] * number, **how) for one in (red, blue)
+    )
+    assert _redness(warm) > _redness(cold) + 60
+    warm, cold = (draw_clip(with_subjects(target(), [one] * number), "still", **how) for one in (red, blue))
+    assert _redness(warm) > _redness(cold) + 60
+    assert with_subjects(target(), []).tobytes() == target().tobytes()

@@ -79,3 +79,20 @@ def test_roles_of_a_field_for_one_file_exclude_each_other() -> None:
     both = {Role.INPUT: (Upload("https://a"),), Role.REFERENCE: (Upload("https://b"),)}
     with pytest.raises(UsageError, match="takes one reference file, and there are 2"):
         payload_of(JobRequest(model, None, {}, {}), both, None)
+
+
+def test_subjects_are_elements_of_their_own() -> None:
+    """Where a model takes subjects, each is an object with its front and its other sides."""
+    model = catalog.model_of(catalog.load("kling_3_pro"), "kling_3_pro", Task.IMAGE_TO_VIDEO)
+    uploads = {
+        Role.START: (Upload("https://s"),),
+        Role.REFERENCE: tuple(Upload(f"https://{name}") for name in "abc"),
+    }
+    asked = JobRequest(model, None, {}, {}, groups=(2, 1))
+    assert payload_of(asked, uploads, None) == {
+        "start_image_url": "https://s",
+        "elements": [
+            {"frontal_image_url": "https://a", "reference_image_urls": ["https://b"]},
+            {"frontal_image_url": "https://c", "reference_image_urls": ["https://c"]},
+        ],
+    }
