@@ -15,7 +15,7 @@ from tests.worker.conftest import TOKEN, Open
 
 @pytest.mark.skipif(find_spec("schemathesis") is None, reason="schemathesis is not installed")
 def test_no_request_is_a_5xx(open_office: Open, tmp_path: Path) -> None:
-    """Every operation, with what its schema allows and with what it does not; the worker still serves after."""
+    """Every operation, with what its schema allows and what it does not; the worker still serves after."""
     office = open_office(start=False)
     office.service.makers[0].ready = True  # nothing is made, and /ready has no reason to say 503
     words = [
