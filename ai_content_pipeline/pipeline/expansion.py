@@ -98,6 +98,7 @@ class _Expander:
     def run(self) -> None:
         if self.references.declared:
             self.found += self.references.check()
+            self.warnings += self.references.warnings
         for step in self.pipeline.steps:
             if not self._step(step):
                 self.inputs.add_broken(step.name)

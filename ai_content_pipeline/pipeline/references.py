@@ -24,6 +24,7 @@ class References:
     pipeline: Pipeline
     inputs: Inputs
     used: set[str] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
     _broken: set[str] = field(default_factory=set)
 
     @property
@@ -43,6 +44,7 @@ class References:
                     continue
                 try:
                     self._own(image)
+                    self._look(image)
                 except LookupError as error:
                     message, _, hint = str(error.args[0]).partition("; ")
                     found.append(self._problem(where, message, hint))
@@ -130,6 +132,18 @@ class References:
 
     def unused(self) -> list[str]:
         return [name for name in self.declared if name not in self.used]
+
+    def _look(self, name: str) -> None:
+        """Say what a vendor would see of a file that its owner may not know of."""
+        from ai_content_pipeline.media.exif import marks  # only a file with references needs it
+
+        found = marks(self.inputs.files.folder / name)
+        if found.turned:
+            self.warnings.append(
+                f"{name} is turned by its EXIF tag alone, which many models do not read: save it upright"
+            )
+        if found.located:
+            self.warnings.append(f"{name} says where it was taken, and is sent as it is: remove that first")
 
     def _own(self, name: str) -> Artifact:
         if (self.inputs.files.folder / name).is_dir():

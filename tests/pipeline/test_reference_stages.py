@@ -192,3 +192,22 @@ def test_other_words_with_an_at_are_left_alone(expanded: Expand) -> None:
     """Without a declared name, prompts are sent as they were written, by every step."""
     step = "{name: c, type: image_to_video, model: kling_2_6_pro, params: {prompts: ['@bob @mia', '@both']}}"
     assert [one.prompt for one in requests(expanded(step).steps[-1])] == ["@bob a woman", "a woman and a man"]
+
+
+def test_what_a_picture_says_of_itself_is_told(expanded: Expand, tmp_path: Path) -> None:
+    """A photograph that only its EXIF tag turns, and one that says where it was taken, are pointed out."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (400, 300)).save(tmp_path / "turned.jpg", exif=exif)
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.new("RGB", (400, 300)).save(tmp_path / "placed.jpg", exif=exif)
+    top = TOP.replace("mia.png", "turned.jpg, placed.jpg, panel.png")
+    step = ONE.format(type="text_to_video", model="kling_o1_ref", names="[both]", prompt="x")
+    said = [
+        warning for warning in expanded(step, top=top).warnings if ".jpg" in warning or "panel" in warning
+    ]
+    assert [warning.partition(" ")[0] for warning in said] == ["turned.jpg", "placed.jpg"]
+    assert "upright" in said[0]
+    assert "where it was taken" in said[1]
