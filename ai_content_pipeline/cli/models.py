@@ -1,10 +1,10 @@
-"""aicp models list | show | check"""
+"""aicp models list | show | check | pull"""
 
 from __future__ import annotations
 
 import click
 
-from ai_content_pipeline.cli import models_check, models_list, models_show
+from ai_content_pipeline.cli import models_check, models_list, models_pull, models_show
 
 
 @click.group("models", short_help="The catalogue of models.")
@@ -18,3 +18,4 @@ def command() -> None:
 command.add_command(models_list.command)
 command.add_command(models_show.command)
 command.add_command(models_check.command)
+command.add_command(models_pull.command)
