@@ -11,7 +11,7 @@ from ai_content_pipeline.cli.error_view import ways_out
 from ai_content_pipeline.cli.progress import count, reason
 from ai_content_pipeline.cli.text import Line, one_line, reported
 from ai_content_pipeline.engine.results import ItemState, RunResult
-from ai_content_pipeline.report.words import STATES, duration, run_state, spent
+from ai_content_pipeline.report.words import STATES, duration, not_spent, run_state, spent
 
 _MANY = 20
 _TONES = {"good": "bold green", "warn": "bold yellow", "bad": "bold red"}
@@ -27,6 +27,8 @@ def summary_lines(result: RunResult, page: Path, folder: Path) -> Iterator[Line]
     if result.collected:
         yield _row("fetched", f"{count(len(result.collected), 'result')} of earlier runs")
     yield _row("spent", spent(result))
+    if (left := not_spent(result)) is not None:
+        yield _row("unspent", left)
     yield _row("files", _near(result.output_dir, folder))
     yield _row("report", _near(page, folder))
     for note in result.notes:

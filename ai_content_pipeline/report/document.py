@@ -10,7 +10,14 @@ from pathlib import Path
 
 from ai_content_pipeline.artifacts import Kind
 from ai_content_pipeline.cost import CostEstimate, total
-from ai_content_pipeline.engine.results import ItemError, ItemResult, ItemState, RunResult, StepResult
+from ai_content_pipeline.engine.results import (
+    ItemError,
+    ItemResult,
+    ItemState,
+    Likeness,
+    RunResult,
+    StepResult,
+)
 from ai_content_pipeline.jobs import Json
 from ai_content_pipeline.report.links import relative
 from ai_content_pipeline.report.texts import HIDDEN, encodable, source_url, unsigned
@@ -79,6 +86,7 @@ def _item(item: ItemResult, folder: Path) -> Object:
         "source_urls": [url for url in map(source_url, item.source_urls) if url is not None],
         "started": _number(item.started),
         "seconds": _number(item.seconds),
+        "consistency": None if item.likeness is None else _likeness(item, item.likeness),
         "cost_usd": _amount(item.cost),
         "cost_reported": item.reported,
         "error": None if item.error is None else _error(item.error),
@@ -103,6 +111,18 @@ def _artifact(item: ItemResult) -> Object:
     return dict(zip(names, measured, strict=True))
 
 
+def _likeness(item: ItemResult, found: Likeness) -> Object:
+    return {
+        "metric": found.metric,
+        "score": found.score,
+        "min_score": found.min_score,
+        "accepted": item.accepted,
+        "references": [
+            {"name": one.reference, "score": one.score, "sha256": list(one.pictures)} for one in found.scores
+        ],
+    }
+
+
 def _error(error: ItemError) -> Object:
     return {
         "code": error.code,
@@ -118,6 +138,7 @@ def _error(error: ItemError) -> Object:
 def _cost(result: RunResult) -> Object:
     return {
         "spent_usd": _amount(result.spent),
+        "not_spent_usd": _amount(result.not_spent.usd),
         "cap_usd": _amount(result.cap),
         **_estimate(result.items),
         "by_model": [_model(name, items) for name, items in _by_model(result.items).items()],

@@ -121,6 +121,8 @@ def _columns(steps: Sequence[StepResult]) -> str:
 def _facts(result: RunResult) -> Iterable[tuple[str, str]]:
     yield "Took", words.duration(result.seconds)
     yield "Spent", words.spent(result)
+    if (left := words.not_spent(result)) is not None:
+        yield "Not spent", left
     now = _spent(result.items)
     if now != result.spent:
         yield "By this command", format_usd(now)

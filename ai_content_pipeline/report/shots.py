@@ -12,7 +12,7 @@ from ai_content_pipeline.engine.results import ItemResult, ItemState, RunResult
 from ai_content_pipeline.jobs import Json
 from ai_content_pipeline.report.links import relative, url
 from ai_content_pipeline.report.texts import clean, excerpt, name, source_url, unsigned
-from ai_content_pipeline.report.words import STATES, duration, price
+from ai_content_pipeline.report.words import STATES, duration, price, scores
 
 _LEAD = 180  # characters of a prompt that are seen at once
 _PAGE_TEXT = 400_000  # characters of long prompts and parameters that all items share
@@ -96,7 +96,7 @@ class Photographer:
         )
 
     def _url(self, item: ItemResult) -> str | None:
-        path = relative(item.file, self._folder) if item.state.good else None
+        path = relative(item.file, self._folder) if item.state.good or not item.accepted else None
         return url(path) if path else None
 
     def _poster(self, item: ItemResult) -> str | None:
@@ -154,6 +154,8 @@ def _facts(item: ItemResult) -> Iterable[str]:
         info = item.artifact.info
         size = f"{info.width}×{info.height}"
         yield size if info.seconds is None else f"{duration(info.seconds)}, {size}"
+    if (likeness := scores(item)) is not None:
+        yield likeness
     if (paid := price(item)) is not None:
         yield paid
     if item.state is ItemState.DONE and item.model is not None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ai_content_pipeline.cost import format_usd
 from ai_content_pipeline.engine.results import ItemResult, ItemState, RunResult
+from ai_content_pipeline.report.texts import one_line
 
 #: Exit code → what became of the run, and its tone.
 _RUNS = {
@@ -88,6 +89,21 @@ def price(item: ItemResult) -> str | None:
     if item.reported:
         return format_usd(item.cost)
     return f"{'~' if item.estimate.second_hand else ''}{format_usd(item.cost)} (estimate)"
+
+
+def not_spent(result: RunResult) -> str | None:
+    """``$0.45, on what was not begun``; None where nothing planned was left out."""
+    left = result.not_spent
+    return f"{left}, on what was not begun" if left.usd or left.unpriced else None
+
+
+def scores(item: ItemResult) -> str | None:
+    """``color 0.93 (mia 0.93, mug 0.97), at least 0.60``"""
+    found = item.likeness
+    if found is None:
+        return None
+    each = ", ".join(f"{one_line(one.reference)} {one.score:.2f}" for one in found.scores)
+    return f"{found.metric} {found.score:.2f} ({each}), at least {found.min_score:.2f}"
 
 
 def spent(result: RunResult) -> str:

@@ -56,7 +56,7 @@ def accept(
         queue=queue,
         run=run,
         quirks=_quirks(actions, missing or _refused(endpoint, payload)),
-        media=_media(state, kind, payload, sources, source),
+        media=_media(state, kind, payload, sources, source, actions),
         price=price(endpoint, payload, source),
         stop=_stop(actions, now, queue, deadline),
         keeps=keeps,
@@ -128,6 +128,7 @@ def _media(
     payload: Mapping[str, object],
     sources: tuple[bytes | Media, ...],
     source: Source | None,
+    actions: Actions,
 ) -> tuple[Media, ...]:
     """What the job makes. A clip made of a clip is as long as that, unless another length is asked for."""
     settings, seed = state.settings, payload.get("seed")
@@ -136,6 +137,7 @@ def _media(
     width, height = size_of(payload, kind, source, longest)
     seconds = seconds_asked(payload, (source and source.seconds) or _USUAL_SECONDS)
     first_seed = seed if isinstance(seed, int) else 0
+    off_subject = any(isinstance(action, act.OffSubject) for action in actions)
     return tuple(
         Media(
             kind,
@@ -146,6 +148,7 @@ def _media(
             settings.video_fps if video else 0,
             first_seed + number,
             sources,
+            off_subject,
         )
         for number in range(1 if video else outputs_asked(payload))
     )

@@ -246,6 +246,13 @@ class OutputUrl(Action):
     url: str
 
 
+class OffSubject(Action):
+    """The result shows something else: one strong colour, far from those of the job's inputs."""
+
+    applies: ClassVar[frozenset[Route]] = SUBMIT
+    kind: Literal["off_subject"] = "off_subject"
+
+
 class CompletedTwice(Action):
     """Finished, then running for one poll, then finished; the listing shows the job twice."""
 
@@ -287,6 +294,6 @@ class ClockSkew(Action):
 AnyAction = Annotated[
     Delay | Status | RateLimit | Reset | Drop | Hang | Drip | Truncate | Cut | Empty | Html | Redirect
     | WrongMedia | RunTime | Reject | Fail | ErrorBody | Stuck | Backwards | UnknownStatus | Aborted | Gone
-    | Outputs | OutputUrl | CompletedTwice | ExpireUpload | Cancel | ClockSkew,
+    | Outputs | OutputUrl | OffSubject | CompletedTwice | ExpireUpload | Cancel | ClockSkew,
     Field(discriminator="kind"),
 ]  # fmt: skip

@@ -42,6 +42,7 @@ class Media:
     fps: int
     seed: int
     inputs: tuple[bytes | Media, ...] = ()
+    off_subject: bool = False
 
     @property
     def content_type(self) -> str:
@@ -54,7 +55,9 @@ class Media:
     def digest(self) -> bytes:
         """32 bytes that depend on everything the pixels depend on."""
         parts = [source if isinstance(source, bytes) else source.digest() for source in self.inputs]
-        known = (self.kind.value, self.prompt, self.width, self.height, self.seconds, self.fps, self.seed)
+        known: tuple[object, ...] = (self.kind.value, self.prompt, self.width, self.height)
+        known += (self.seconds, self.fps, self.seed)
+        known += (True,) if self.off_subject else ()
         return hashlib.sha256(repr((known, [hashlib.sha256(p).digest() for p in parts])).encode()).digest()
 
 
@@ -69,7 +72,8 @@ class Renderer:
     def start(self, media: Media) -> Future[bytes]:
         future = self._files.get(media)
         if future is None:
-            future = self._files[media] = self._pool.submit(self._draw, media)
+            draw = draw_off_subject if media.off_subject else self._draw
+            future = self._files[media] = self._pool.submit(draw, media)
             if len(self._files) > KEPT:
                 self._files.popitem(last=False)
         else:
@@ -139,6 +143,8 @@ def data_uri(text: str) -> bytes | None:
         return None
 
 
+_STRONG = ((230, 20, 20), (20, 200, 20), (20, 20, 230), (20, 200, 200), (200, 20, 200), (210, 210, 0))
+
 # ---- drawing ----------------------------------------------------------------------------------------
 
 
@@ -148,9 +154,26 @@ def draw_plain(media: Media) -> bytes:
 
     red, green, blue = media.digest()[:3]
     image = Image.new("RGB", (media.width, media.height), (red, green, blue))
+    return _plain(image, media)
+
+
+def _plain(image: Image, media: Media) -> bytes:
     if media.kind is Kind.IMAGE:
         return as_bytes(image, "PNG")
     return _encoded((image for _ in range(max(1, round(media.seconds * media.fps)))), media)
+
+
+def draw_off_subject(media: Media) -> bytes:
+    """Of some strong colours the one that is furthest from what the inputs show on the whole."""
+    from PIL import Image
+
+    means = [image.resize((1, 1)).getpixel((0, 0)) for source in media.inputs if (image := _picture(source))]
+    shown = [mean for mean in means if isinstance(mean, tuple)] or [(128, 128, 128)]
+
+    def distance(colour: tuple[int, int, int]) -> float:
+        return min(sum((one - other) ** 2 for one, other in zip(colour, mean, strict=True)) for mean in shown)
+
+    return _plain(Image.new("RGB", (media.width, media.height), max(_STRONG, key=distance)), media)
 
 
 def draw_draft(media: Media) -> bytes:

@@ -69,6 +69,7 @@ def test_an_item_tells_everything_about_itself(film: Callable[..., RunResult]) -
         "source_urls": ["https://cdn.example/0.mp4"],
         "started": 21.5,
         "seconds": 40.0,
+        "consistency": None,
         "cost_usd": "0.35",
         "cost_reported": True,
         "error": None,
