@@ -85,9 +85,9 @@ def laid_over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _fields(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """One parameter or role: ``false`` takes a limit or a default away (but is a value of a truth)."""
+    """One parameter or role: ``false`` takes a limit, a name or a default away (but is a truth's value)."""
     fields = {**base, **own}
-    gone = {"minimum", "maximum", "max_items", "min_side"}
+    gone = {"minimum", "maximum", "max_items", "min_side", "mention", "tags", "strength"}
     gone |= {"default"} if fields.get("type") not in ("boolean", "any") else set()
     return {name: value for name, value in fields.items() if not (name in gone and value is False)}
 

@@ -26,10 +26,12 @@ def unsound(card: Card) -> Iterator[Misplaced]:
             if other not in card.roles:
                 message = f"{role.value!r} excludes {other.value!r}, which the model does not take"
                 yield Misplaced(("roles", role.value, "excludes"), message)
-        for named in (field.tags, field.strength, *field.only_with):
-            if named is not None and named not in known:
-                message = f"{role.value!r} names {named!r}, which is no parameter of the model"
-                yield Misplaced(("roles", role.value), message)
+        named: dict[str | None, str] = {field.tags: "tags", field.strength: "strength"}
+        named |= dict.fromkeys(field.only_with, "only_with")
+        for needed, where in named.items():
+            if needed is not None and needed not in known:
+                message = f"{role.value!r} names {needed!r}, which is no parameter of the model"
+                yield Misplaced(("roles", role.value, where), message)
     yield from _price(card)
 
 

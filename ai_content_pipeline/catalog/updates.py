@@ -51,6 +51,12 @@ def _drop(table: dict[str, Any], card: Card, trail: Trail) -> None:
         case ("roles", str(name), "excludes"):
             left = [other.value for other in card.roles[Role(name)].excludes if other in card.roles]
             _fields(table, "roles", name)["excludes"] = left
+        case ("roles", str(name), "tags" | "strength" as where):
+            _fields(table, "roles", name)[where] = False
+        case ("roles", str(name), "only_with"):
+            values = card.roles[Role(name)].only_with
+            kept = {other: list(values[other]) for other in values if other in (card.parameters or {})}
+            _fields(table, "roles", name)["only_with"] = kept
 
 
 def _fields(table: dict[str, Any], kind: str, name: str) -> dict[str, Any]:

@@ -145,6 +145,13 @@ def test_every_card_can_be_checked(aicp: Any, project: Path) -> None:
     assert len(kept(project)) == len(listed)
 
 
+def test_names_of_a_role_that_are_no_more_go_as_well(aicp: Any, project: Path) -> None:
+    """The sandbox's Runway has no reference_tags: --update takes the role's word for them away, too."""
+    assert aicp("models", "check", "runway_gen4_image", "--update", "--json").models[0]["updated"]
+    assert "tags = false" in (project / "aicp.models.toml").read_text()
+    assert aicp("models", "show", "runway_gen4_image").code == 0
+
+
 def test_an_update_of_everything_leaves_sound_cards(aicp: Any, project: Path) -> None:
     """Writing all of the sandbox's rather different schemas at once gives cards that load and agree."""
     said = aicp("models", "check", "--update")
