@@ -16,6 +16,7 @@ from ai_content_pipeline.generation.rhythm import retry_delays
 from ai_content_pipeline.generation.stills import Stills
 from ai_content_pipeline.generation.store import Ending, Job, Store
 from ai_content_pipeline.jobs import Billed, Output, Reason
+from ai_content_pipeline.media.blank import Blank
 
 Download = Callable[[str, Path], None]
 
@@ -36,7 +37,7 @@ class Fetcher:
     artifacts: ArtifactStore
     clock: Clock
     download: Download
-    verify: Callable[[Path], MediaInfo]
+    verify: Callable[[Path, Blank], MediaInfo]
     stills: Stills
     detached: threading.Event = field(default_factory=threading.Event)
 
@@ -52,13 +53,13 @@ class Fetcher:
             JournalError: no room, or another fault of this machine; the job stays FINISHED.
         """
         try:
-            artifacts, fault = self._all(job, outputs[: job.outputs])
+            artifacts, fault, remarks = self._all(job, outputs[: job.outputs])
         except OSError as error:
             raise JournalError(
                 f"the result cannot be stored below .aicp: {error}",
                 hint="make room and run the same command again: it is fetched at no cost",
             ) from error
-        return self.kept(job, artifacts, fault, ending)
+        return self.kept(job, artifacts, fault, ending, remarks)
 
     def kept(
         self,
@@ -66,11 +67,14 @@ class Fetcher:
         artifacts: Sequence[Artifact | None],
         fault: BadMedia | None,
         ending: Ending | None,
+        remarks: Sequence[str] = (),
     ) -> Job:
-        """Record what there is of a FINISHED job (with `ending`: SUBMITTED): DONE when nothing is missing."""
+        """Record what there is of a FINISHED job (with `ending`: SUBMITTED): DONE when nothing is missing.
+        `remarks` join its notes."""
         good = [artifact for artifact in artifacts if artifact is not None]
         if fault is None or (good and len(good) == len(artifacts)):
-            return self.store.done(job.key, good, self._ended(job), ending)
+            notes = tuple(dict.fromkeys((*job.notes, *remarks))) if remarks else None
+            return self.store.done(job.key, good, self._ended(job), ending, notes)
         if ending is not None:
             self.store.finished(job.key, ending)
         return self.store.failed(
@@ -82,30 +86,37 @@ class Fetcher:
             artifacts if good else (),
         )
 
-    def _all(self, job: Job, outputs: Sequence[Output]) -> tuple[Sequence[Artifact | None], BadMedia | None]:
-        """Every output, stored now or before, None for what cannot be used; and the first thing wrong."""
+    def _all(
+        self, job: Job, outputs: Sequence[Output]
+    ) -> tuple[Sequence[Artifact | None], BadMedia | None, Sequence[str]]:
+        """Every output, stored now or before, None for what cannot be used; the first thing wrong; and what
+        is to be said of the good ones."""
         if not outputs:
-            return job.artifacts, BadMedia("the vendor reports success but returned no file")
+            return job.artifacts, BadMedia("the vendor reports success but returned no file"), ()
         artifacts: list[Artifact | None] = []
+        remarks: list[str] = []
         fault = None
         for index, output in enumerate(outputs):
             known = job.artifacts[index] if index < len(job.artifacts) else None
             if known is not None and self.artifacts.intact(known):
                 artifacts.append(known)
                 continue
+            which = f"file {index + 1} of {len(outputs)}: " if len(outputs) > 1 else ""
             try:
-                artifacts.append(self._one(job, output))
+                artifact, remark = self._one(job, output)
             except BadMedia as error:
                 artifacts.append(known)  # what was stored once may come back from a backup
-                which = f"file {index + 1} of {len(outputs)}: " if len(outputs) > 1 else ""
                 fault = fault or BadMedia(f"{which}{error.message}")
-        return artifacts, fault
+            else:
+                artifacts.append(artifact)
+                remarks += [] if remark is None else [f"{which}{remark}"]
+        return artifacts, fault, remarks
 
     def _ended(self, job: Job) -> datetime:
         """Now; but fetching again, days later, must not change how long the model took."""
         return job.ended_at or self.clock.now()
 
-    def _one(self, job: Job, output: Output) -> Artifact:
+    def _one(self, job: Job, output: Output) -> tuple[Artifact, str | None]:
         if output.path is not None:
             return self._stored(job, output, output.path, last=True)
         for delay in retry_delays(_TRIES):
@@ -118,12 +129,14 @@ class Fetcher:
             self._pause(delay)
         raise AssertionError("retry_delays ends with None")
 
-    def _stored(self, job: Job, output: Output, path: Path, *, last: bool) -> Artifact:
-        """One file, downloaded to `path` if it is not there yet; in quarantine if it stays unusable."""
+    def _stored(self, job: Job, output: Output, path: Path, *, last: bool) -> tuple[Artifact, str | None]:
+        """One file, downloaded to `path` if it is not there yet; in quarantine if it stays unusable. And what
+        is to be said of it."""
+        blank = Blank()
         try:
             if output.url is not None:
                 self._download(output.url, path)
-            info = self._verified(job, path)
+            info = self._verified(job, path, blank)
         except BadMedia:
             if last and path.exists():
                 self.artifacts.quarantine(path, job.key[:16])
@@ -131,7 +144,7 @@ class Fetcher:
         artifact = self.artifacts.put(path, info)
         if output.still is not None:
             self.stills.keep(artifact, output.still)
-        return artifact
+        return artifact, blank.remark if output.url is not None else None  # of our own drawings, nothing
 
     def _download(self, url: str, path: Path) -> None:
         try:
@@ -141,9 +154,9 @@ class Fetcher:
                 raise
             raise Deleted(str(error)) from error
 
-    def _verified(self, job: Job, path: Path) -> MediaInfo:
+    def _verified(self, job: Job, path: Path, blank: Blank) -> MediaInfo:
         try:
-            info = self.verify(path)
+            info = self.verify(path, blank)
         except BadMedia as error:
             # It lies under a temporary name of ours, which says nothing to anybody.
             words = error.message.replace(str(path), f"what {job.provider} sent")

@@ -71,16 +71,21 @@ class SqliteStore:
         return self._moved(lambda db: moves.finish(db, key, ending))
 
     def done(
-        self, key: str, artifacts: Sequence[Artifact], now: datetime, ending: Ending | None = None
+        self,
+        key: str,
+        artifacts: Sequence[Artifact],
+        now: datetime,
+        ending: Ending | None = None,
+        notes: Sequence[str] | None = None,
     ) -> Job:
-        stored = rows.dump_artifacts(artifacts)
+        columns: dict[str, Value] = {"artifacts": rows.dump_artifacts(artifacts), "ended_at": micros(now)}
+        if notes is not None:
+            columns["notes"] = dump(list(notes))
 
         def operation(db: sqlite3.Connection) -> Row:
             if ending is not None:
                 moves.finish(db, key, ending)
-            return move(
-                db, key, State.DONE, artifacts=stored, ended_at=micros(now), reason=None, message=None
-            )
+            return move(db, key, State.DONE, None, reason=None, message=None, **columns)
 
         return self._moved(operation)
 

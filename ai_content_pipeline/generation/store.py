@@ -218,9 +218,15 @@ class Store(Protocol):
     def doubted(self, key: str, owner: str, message: str, now: datetime) -> Job: ...
     def finished(self, key: str, ending: Ending) -> Job: ...
     def done(
-        self, key: str, artifacts: Sequence[Artifact], now: datetime, ending: Ending | None = None
+        self,
+        key: str,
+        artifacts: Sequence[Artifact],
+        now: datetime,
+        ending: Ending | None = None,
+        notes: Sequence[str] | None = None,
     ) -> Job:
-        """With `ending` the job is FINISHED first, in the same transaction."""
+        """With `ending` the job is FINISHED first, in the same transaction. `notes` take the place of its
+        notes."""
         ...
 
     def failed(

@@ -25,6 +25,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from ai_content_pipeline.artifacts import Kind, MediaInfo
 from ai_content_pipeline.errors import BadMedia
+from ai_content_pipeline.media.blank import Blank
 from ai_content_pipeline.media.colour import to_srgb
 from ai_content_pipeline.media.magic import first_bytes, likeness, opened, picture_type
 
@@ -81,11 +82,13 @@ def probe_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
         return stored.info
 
 
-def verify_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
-    """The same, after every pixel was decoded. Raises BadMedia as `open_image` does."""
+def verify_image(path: Path, blank: Blank | None = None, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+    """The same, after every pixel was decoded; `blank` is told of it. Raises BadMedia as `open_image`."""
     with _opened(path, max_pixels) as stored:
         stored.image.load()
-        to_srgb(stored.image)
+        picture = to_srgb(stored.image)
+        if blank is not None:
+            blank.see_image(picture)
         return stored.info
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ai_content_pipeline.artifacts import MediaInfo
 from ai_content_pipeline.errors import BadMedia
+from ai_content_pipeline.media.blank import Blank
 from ai_content_pipeline.media.magic import first_bytes, is_video, likeness, opened, picture_type
 
 
@@ -20,15 +21,18 @@ def probe(path: Path) -> MediaInfo:
     return probe_image(path)
 
 
-def verify(path: Path) -> MediaInfo:
-    """The same, but everything is decoded: what passes can be used. Raises BadMedia."""
+def verify(path: Path, blank: Blank | None = None) -> MediaInfo:
+    """The same, but everything is decoded: what passes can be used. `blank` is told of every picture.
+
+    Raises BadMedia.
+    """
     if _holds_video(path):
         from ai_content_pipeline.media.video import verify_video
 
-        return verify_video(path)
+        return verify_video(path, blank)
     from ai_content_pipeline.media.images import verify_image
 
-    return verify_image(path)
+    return verify_image(path, blank)
 
 
 def _holds_video(path: Path) -> bool:

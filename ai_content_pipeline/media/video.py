@@ -22,6 +22,7 @@ from PIL import Image
 
 from ai_content_pipeline.artifacts import Frame, Kind, MediaInfo
 from ai_content_pipeline.errors import BadMedia
+from ai_content_pipeline.media.blank import Blank
 from ai_content_pipeline.media.encode import encode_video
 from ai_content_pipeline.media.magic import first_bytes, is_video, likeness, opened
 
@@ -53,13 +54,15 @@ def probe_video(path: Path) -> MediaInfo:
         return video.info(next(video.frames(), None))
 
 
-def verify_video(path: Path) -> MediaInfo:
-    """Decode every frame: a truncated, damaged or empty file raises BadMedia."""
+def verify_video(path: Path, blank: Blank | None = None) -> MediaInfo:
+    """Decode every frame: a truncated, damaged or empty file raises BadMedia. `blank` is told of each."""
     with open_video(path) as video:
         first, end = None, Fraction(0)
         for decoded in video.frames():
             first = first or decoded
             end = max(end, _end(decoded))
+            if blank is not None:
+                blank.see(decoded)
         info = video.info(first)
         if video.is_cut_short(end):
             raise BadMedia(

@@ -119,7 +119,7 @@ def main(root: Path) -> int:
         owners=Owners(root / ".aicp" / "owners"),
         clock=clock,
         run="run",
-        fetcher=Fetcher(store, artifacts, clock, vendor.download, lambda path: INFO, Stills()),
+        fetcher=Fetcher(store, artifacts, clock, vendor.download, lambda path, blank: INFO, Stills()),
         reconciler=Reconciler(store, clock, detached, grace=0.1),
     )
     for job in store.jobs((*OPEN, State.IN_DOUBT)):

@@ -28,6 +28,7 @@ from ai_content_pipeline.errors import (
 from ai_content_pipeline.generation import orders
 from ai_content_pipeline.generation.store import Cap, State
 from ai_content_pipeline.jobs import Billed, Gone, Output, Reason, Running, Succeeded, Upload
+from ai_content_pipeline.media import probe
 from ai_content_pipeline.providers.fake import Act
 
 # -- the plain way --------------------------------------------------------------------------------
@@ -439,10 +440,29 @@ def test_a_wrong_kind_of_file_is_rubbish(world):
     """A video where a picture was asked for cannot be used, and is kept."""
     process = world.start()
     info = process.door.fetcher.verify
-    process.door.fetcher.verify = lambda path: replace(info(path), kind=Kind.VIDEO, media_type="video/mp4")
+    process.door.fetcher.verify = lambda path, blank: replace(
+        info(path), kind=Kind.VIDEO, media_type="video/mp4"
+    )
     with pytest.raises(BadMedia, match="asked for image, got video/mp4"):
         process.generate(world.order())
     assert len(quarantined(world)) == 1
+
+
+def test_a_blacked_out_picture_is_delivered_and_remarked_upon(world):
+    """It is paid for and may be meant, so it is no error; but nobody has to find it by looking."""
+    from PIL import Image
+
+    def draw(wire, path):
+        Image.new("RGB", (64, 64)).save(path, "PNG")
+        return path
+
+    world.vendor.draw, world.vendor.links = draw, True
+    process = world.start()
+    process.door.fetcher.verify = probe.verify
+    made = process.generate(world.order())
+    assert made.job.state is State.DONE
+    assert made.job.notes == ("it is all black: the vendor may have blacked it out",)
+    assert world.start().generate(world.order()).job.notes == made.job.notes
 
 
 def test_rubbish_without_a_url_is_asked_for_anew(world):
