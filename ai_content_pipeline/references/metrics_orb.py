@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 _EDGE = 512  # pixels of the longest side that features are looked for on
 _FEATURES = 500
-_RATIO = 0.8  # a match must be so much nearer than the second best
-_PIXELS = 5.0  # how far a feature may lie from where the transform puts it
-_FEWEST = 8  # so many that agree are no accident
+_RATIO = 0.75  # a match must be so much nearer than the second best
+_PIXELS = 3.0  # how far a feature may lie from where the transform puts it
+_FEWEST = 12  # so many that agree are no accident
 _PLENTY = 0.25  # the share of agreeing features at which a picture surely shows the reference itself
 
 

@@ -98,7 +98,7 @@ def not_spent(result: RunResult) -> str | None:
 
 
 def scores(item: ItemResult) -> str | None:
-    """``color 0.93 (mia 0.93, mug 0.97), at least 0.60``"""
+    """``color 0.93 (mia 0.93, mug 0.97), at least 0.50``"""
     found = item.likeness
     if found is None:
         return None

@@ -19,7 +19,7 @@ class Consistency(Fields):
     """
 
     metric: Literal["color", "color+orb", "clip"] = "color"
-    min_score: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.6
+    min_score: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.5
     on_low: Literal["warn", "retry", "stop"] = "warn"
     max_retries: Annotated[int, Field(ge=1, le=MAX_RETRIES)] = 1
 
