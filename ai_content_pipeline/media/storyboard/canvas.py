@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from PIL import Image, ImageChops, ImageDraw
 
@@ -119,7 +120,9 @@ class Canvas:
         return (x * self._unit, y * self._unit)
 
 
+@lru_cache(maxsize=64)
 def _radial(strength: float) -> Image.Image:
+    """Nobody changes what it returns: a drawing asks for the same few again and again."""
     edge = 255 / math.sqrt(2)  # Pillow's gradient reaches 255 in the corners
     fade = [round(255 * strength * max(0.0, 1 - value / edge) ** 1.6) for value in range(256)]
     return Image.radial_gradient("L").point(fade)
