@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("startup", "waiting", "items", "pictures", "vendors")
+BENCHMARKS = ("startup", "waiting", "items", "pictures", "consistency", "strategies", "vendors")
 
 
 def main() -> int:

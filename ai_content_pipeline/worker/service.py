@@ -53,9 +53,10 @@ class Service:
         self.job_types = read_job_types(self.settings.job_types)
         self.rule = self.allow or HostRule(private=self.settings.allow_private_hosts)
         self._owners = _alone(self.settings)
-        self.scratch = self.settings.state / "scratch"
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        self.scratch.mkdir(mode=0o700)
+        # One's own: a process of a worker that was just killed may still write into that one's.
+        shutil.rmtree(self.settings.state / "scratch", ignore_errors=True)
+        self.scratch = self.settings.state / "scratch" / self._owners.me
+        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.queue = Queue(self.settings.queue)
         self.storage: Storage = LocalFolder(self.settings.workspace)
         self.events = Events()
