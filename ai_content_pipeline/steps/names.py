@@ -35,9 +35,12 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Fields(BaseModel):
-    """Frozen, and strict: YAML has types, so ``"4"`` is no number of workers."""
+    """Frozen, and strict: YAML has types, so ``"4"`` is no number of workers.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    A model's validator is built when it is first used: a file uses few of them, and each takes a while.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def as_list(value: Any) -> Any:
