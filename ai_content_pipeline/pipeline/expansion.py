@@ -121,7 +121,7 @@ class _Expander:
         inputs = self._inputs(step)
         if inputs is None or len(self.found) > problems_before:
             return False
-        if isinstance(step.fields, ReferenceFields):
+        if isinstance(step.fields, ReferenceFields) and self.references.concern(step.fields):
             return self._conditioned(step, step.fields, setting, shown, inputs)
         return self._expanded(step, shown, inputs)
 
@@ -189,6 +189,7 @@ class _Expander:
         stage = PipelineStep(made.fields, step.position)
         setting = self._setting(stage.name, {made.fields.model: card}, prompt=None)
         faults = [replace(fault, path=made.origin(fault.path)) for fault in stage.verbs.check(setting)]
+        faults += stages.several(fields, card)
         self._report(step, faults)
         if faults:
             return False

@@ -75,6 +75,11 @@ class References:
             if name not in self.declared
         ]
 
+    def concern(self, step: ReferenceFields) -> bool:
+        """Whether anything of a step may depend on references."""
+        said = step.route is not None or step.keyframe is not None
+        return bool(self.declared) or said or self.wanted(step)
+
     @staticmethod
     def wanted(step: ReferenceFields) -> bool:
         """Whether a step names references at all."""

@@ -93,7 +93,7 @@ class Routing:
             Misplaced: a step that a reference names makes no pictures, or comes too late.
             Unresolved: that is not known, because of another problem.
         """
-        faults: list[Fault] = []
+        faults = [*self._idle()]
         count = requests.jobs_of(self.step, self.inputs)
         if not self.step.takes:
             count = len(self.step.params.prompts or (None,))
@@ -101,6 +101,14 @@ class Routing:
         if faults:
             raise Faults(list(dict.fromkeys(faults)))
         return found
+
+    def _idle(self) -> Iterator[Fault]:
+        """Keys that say how references are kept, on a step that keeps none."""
+        if self.references.wanted(self.step):
+            return
+        for key in ("route", "keyframe"):
+            if getattr(self.step, key) is not None:
+                yield Fault((key,), f"{key!r} means nothing without references", "name some, or remove it")
 
     def _job(self, number: int) -> Job:
         entry = requests.entry_of(self.step, number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from ai_content_pipeline.artifacts import Role, Route
 from ai_content_pipeline.catalog import Card
@@ -15,11 +15,9 @@ from ai_content_pipeline.references import wording
 from ai_content_pipeline.references.wording import Wording
 from ai_content_pipeline.steps import requests
 from ai_content_pipeline.steps.fields import Entry, ModelParams
-from ai_content_pipeline.steps.image_to_image import ImageToImage
-from ai_content_pipeline.steps.image_to_video import ImageToVideo
-from ai_content_pipeline.steps.protocol import Conditioning, Input, Item, Setting, YamlPath
+from ai_content_pipeline.steps.protocol import Conditioning, Fault, Input, Item, Setting, YamlPath
 from ai_content_pipeline.steps.references import Keyframe, ReferenceFields
-from ai_content_pipeline.steps.text_to_image import TextToImage
+from ai_content_pipeline.steps.registry import step_type
 
 Finder = Callable[[str], Input]
 
@@ -33,7 +31,7 @@ _SHARED = ("on_error", "consistency", "enabled")
 class Stills:
     """The first of two stages. `jobs` are those of the step whose clips begin with one."""
 
-    fields: ImageToImage | TextToImage
+    fields: ReferenceFields
     inputs: Mapping[Role, list[Input]]
     jobs: tuple[Job, ...]
 
@@ -116,7 +114,7 @@ def stills(step: ReferenceFields, jobs: Sequence[Job], model: str, taken: Set[st
         return None
     keyframe = step.keyframe or Keyframe()
     starts = [job.start for job in wanted if job.start is not None]
-    kind: type[ImageToImage | TextToImage] = ImageToImage if starts else TextToImage
+    kind = _kind("image_to_image" if starts else "text_to_image")
     fields: dict[str, Any] = {
         name: getattr(step, name)
         for name in _SHARED
@@ -135,6 +133,15 @@ def stills(step: ReferenceFields, jobs: Sequence[Job], model: str, taken: Set[st
         "params": ModelParams.model_construct(**{**keyframe.params, **shape, "prompts": entries}),
     }
     return Stills(kind.model_construct(**fields), {Role.INPUT: starts} if starts else {}, wanted)
+
+
+def several(step: ReferenceFields, card: Card) -> list[Fault]:
+    """More stills than a clip can start with: the others would be paid for nothing."""
+    params = step.keyframe.params if step.keyframe else {}
+    if requests.outputs_of(params, card) == 1:
+        return []
+    where: YamlPath = ("keyframe", "params", card.count or "")
+    return [Fault(where, "a clip starts with one still", "remove it, or give the step more prompts")]
 
 
 def still_setting(
@@ -158,7 +165,7 @@ def still_setting(
 
 def from_stills(
     step: ReferenceFields, jobs: Sequence[Job], made: Stills, items: Sequence[Item], find: Finder
-) -> tuple[ImageToVideo, Finder]:
+) -> tuple[ReferenceFields, Finder]:
     """The second stage: clips from the stills that exist by then, under the labels they would have had."""
     first = {made.jobs[item.job].number: item for item in items if item.output == 0}
     labels: dict[str, str] = {}
@@ -178,7 +185,12 @@ def from_stills(
         found = find(text)
         return replace(found, label=labels[text]) if text in labels else found
 
-    return ImageToVideo.model_construct(**fields), labelled
+    return _kind("image_to_video").model_construct(**fields), labelled
+
+
+def _kind(name: str) -> type[ReferenceFields]:
+    """A step type that keeps references, imported when it is needed."""
+    return cast(type[ReferenceFields], step_type(name))
 
 
 def _free(name: str, taken: Set[str]) -> str:

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field, field_validator
 from ai_content_pipeline.artifacts import Kind, Role, Source
 from ai_content_pipeline.catalog import Card
 from ai_content_pipeline.jobs import Json, Task
-from ai_content_pipeline.steps.fields import EXCLUSION_LIST, Fields, ModelFields, Names, RouteWish
-from ai_content_pipeline.steps.protocol import Setting, YamlPath
+from ai_content_pipeline.steps.fields import EXCLUSION_LIST, Entry, Fields, ModelFields, Names, RouteWish
+from ai_content_pipeline.steps.protocol import Fault, Setting, YamlPath
 
 
 class Keyframe(Fields):
@@ -43,6 +43,14 @@ class ReferenceFields(ModelFields):
     references: Names | None = None
     route: RouteWish | None = None
     keyframe: Annotated[Keyframe, BeforeValidator(_model_alone)] | None = None
+
+
+def misplaced(step: ModelFields, entry: Entry, path: YamlPath) -> list[Fault]:
+    """References in an entry of a step that keeps none."""
+    if isinstance(step, ReferenceFields):
+        return []
+    keys = [key for key in ("references", "route") if getattr(entry, key) is not None]
+    return [Fault((*path, key), f"{step.type} keeps no references", "remove it") for key in keys]
 
 
 def task_of(step: ModelFields, card: Card, *, conditioned: bool) -> Task:

@@ -113,6 +113,7 @@ def check(step: ModelFields, task: Task, setting: Setting) -> tuple[Fault, ...]:
     for index, entry in enumerate(step.params.prompts or ()):
         path: YamlPath = ("params", "prompts", index)
         own = card_of(step, entry, setting)
+        faults += references.misplaced(step, entry, path)
         faults += _check_params(step, own, task, entry.params, (*path, "params"))
         faults += _check_fills(own, entry.prompt, entry.seed, path)
         if entry.model is not None and own != card:

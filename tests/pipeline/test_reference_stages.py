@@ -211,3 +211,19 @@ def test_what_a_picture_says_of_itself_is_told(expanded: Expand, tmp_path: Path)
     assert [warning.partition(" ")[0] for warning in said] == ["turned.jpg", "placed.jpg"]
     assert "upright" in said[0]
     assert "where it was taken" in said[1]
+
+
+def test_a_model_here_is_given_the_pictures_to_encode(expanded: Expand) -> None:
+    """The route of embeddings: the pictures and their strength go to the model on this machine, which also
+    makes the stills of clips that are made here."""
+    picture = ONE.format(type="text_to_image", model='"diffusers:sdxl"', names="[tom]", prompt="x")
+    (step,) = expanded(picture).steps[2:]
+    (asked,) = requests(step)
+    assert routes(step) == [Route.EMBEDDINGS]
+    assert (len(asked.inputs[Role.REFERENCE]), asked.params) == (1, {"reference_scale": 0.4})
+    clip = ONE.format(
+        type="text_to_video", model='"diffusers:wan2.1_i2v_14b_480p"', names="[tom]", prompt="x"
+    )
+    stills, clips = expanded(clip).steps[2:]
+    assert (routes(stills), routes(clips)) == ([Route.EMBEDDINGS], [Route.KEYFRAME])
+    assert {one.model.provider for one in (*requests(stills), *requests(clips))} == {"diffusers"}

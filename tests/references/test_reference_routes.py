@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from ai_content_pipeline import catalog
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo, Role, Route
 from ai_content_pipeline.catalog import Catalogue
+from ai_content_pipeline.catalog.live import LiveSchema
+from ai_content_pipeline.catalog.openapi import Field
 from ai_content_pipeline.jobs import Task
 from ai_content_pipeline.references.reference import Reference
 from ai_content_pipeline.references.routes import Choice, Need, NoRoute, able, can_do, choose
@@ -128,3 +131,26 @@ def test_models_that_are_named_can_do_it(route: Route, task: Task, given: dict[R
     for key in named:
         assert can_do(catalog.load(key), task)
         assert choose(need(key, task, given), route, CATALOGUE).route is route
+
+
+@pytest.mark.parametrize(
+    ("field", "route"),
+    [
+        (Field("reference_image_urls", "array", items="string"), Route.SERVER),
+        (Field("subject_image_url", "string"), Route.SERVER),
+        (Field("image_url", "string"), Route.KEYFRAME),
+        (Field("start_time", "string"), Route.PROMPT),
+    ],
+)
+def test_a_published_schema_is_as_good_as_a_card(field: Field, route: Route) -> None:
+    """An endpoint without a card takes the routes that its vendor's schema offers."""
+    schema = LiveSchema(
+        "fal", "me/clips", datetime(2026, 11, 21, tzinfo=UTC), (Field("prompt", "string"), field)
+    )
+    catalogue = Catalogue(None, lambda provider, endpoint: schema)
+    card = catalog.find("fal:me/clips", catalogue, I2V if route is Route.KEYFRAME else T2V)
+    mia = Reference("mia", (PICTURE,), "a woman")
+    still = catalog.load("nano_banana_pro_edit")
+    given = START if route is Route.KEYFRAME else {}
+    wanted = Need(card, I2V if given else T2V, [mia], {}, given, still)
+    assert choose(wanted, None, catalogue).route is route
