@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ai_content_pipeline.errors import AicpError
+from ai_content_pipeline.errors import AicpError, JournalError
 from ai_content_pipeline.jobs import Json
 from ai_content_pipeline.worker.faults import Code, Fault
 from ai_content_pipeline.worker.process import Line, Process
@@ -44,8 +45,8 @@ class Maker(threading.Thread):
                 if row is None:
                     return
                 self._make(row)
-            except AicpError as error:  # the queue or the disk: the job is still there, and so are we
-                self._service.log("worker_stuck", message=error.message)
+            except (AicpError, OSError) as error:  # the queue or the disk: the job is still there, so are we
+                self._service.log("worker_stuck", message=str(error))
                 time.sleep(_PAUSE)
 
     def stop(self) -> None:
@@ -72,25 +73,43 @@ class Maker(threading.Thread):
         service.log("job_started", job_id=row.id, type=row.type, attempt=row.attempts)
         if row.type not in service.job_types.types:  # it was, when the job came in
             fault = Fault.of(Code.VALIDATION, f"the worker has no type {row.type} any more")
-            ended = service.queue.end(row.id, Ending(State.FAILED, fault=fault), service.clock.now())
+            ended = self._write_down(row, Ending(State.FAILED, fault=fault))
             if ended is not None:
                 service.ended(ended)
             return
         folder = _staging(service.scratch / f"process-{self._number}", row)
         try:
-            answer = self._process.run(
-                self._order(row, folder),
-                seconds=service.settings.job_timeout,
-                heard=lambda line: self._heard(row, line),
-                cancelled=self._cancelled.is_set,
-            )
+            answer = self._answer(row, folder)
             self._end(row, answer, folder, time.monotonic() - began)
         finally:
             self._job = None
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _answer(self, row: Row, folder: Path) -> Line:
+        try:
+            return self._process.run(
+                self._order(row, folder),
+                seconds=self._service.settings.job_timeout,
+                heard=lambda line: self._heard(row, line),
+                cancelled=self._cancelled.is_set,
+            )
+        except OSError as error:
+            fault = Fault.of(Code.CRASHED, f"no inference process can be started: {error.strerror}")
+            return {"failed": fault.json()}
+
+    def _write_down(self, row: Row, ending: Ending) -> Row | None:
+        """Record an end, however long the disk is full: what was made is not made again for that."""
+        while True:
+            try:
+                return self._service.queue.end(row.id, ending, self._service.clock.now())
+            except JournalError as error:
+                self._service.log("worker_stuck", job_id=row.id, message=error.message)
+                if self._stopping:
+                    raise
+                time.sleep(_PAUSE)
+
     def _order(self, row: Row, folder: Path) -> Line:
-        body: dict[str, Json] = {**row.body, "id": row.id, "user_id": row.user_id}
+        body: dict[str, Json] = {**json.loads(row.body), "id": row.id, "user_id": row.user_id}
         return {
             "key": f"{row.id}-{row.attempts}",
             "folder": str(folder),
@@ -112,7 +131,7 @@ class Maker(threading.Thread):
         ending = self._ending(row, answer, folder, seconds)
         if ending.state is not State.COMPLETED:
             service.storage.remove(row.user_id, row.id)
-        ended = service.queue.end(row.id, ending, service.clock.now())
+        ended = self._write_down(row, ending)
         self.mean = seconds if self.mean is None else self.mean + _RECENT * (seconds - self.mean)
         service.metrics.run.labels(row.type).observe(seconds)
         if ended is not None:

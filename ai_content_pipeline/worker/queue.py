@@ -16,7 +16,7 @@ from ai_content_pipeline.generation.writer import Writer
 from ai_content_pipeline.worker.faults import Code, Fault
 from ai_content_pipeline.worker.redaction import redacted
 from ai_content_pipeline.worker.rows import (
-    SELECT,
+    LOOK,
     Bounds,
     Conflict,
     Ending,
@@ -64,7 +64,7 @@ class Queue:
         """
 
         def operation(db: sqlite3.Connection) -> tuple[Row, bool]:
-            known = row_of(db, new.id)
+            known = row_of(db, new.id, LOOK)
             if known is not None:
                 if known.fingerprint != new.fingerprint:
                     raise Conflict(f"another job has the id {new.id}", hint="give this one an id of its own")
@@ -85,15 +85,20 @@ class Queue:
         return self.call(operation)
 
     def job(self, job_id: str) -> Row | None:
-        return self.look(lambda db: row_of(db, job_id))
+        return self.look(lambda db: row_of(db, job_id, LOOK))
 
     def jobs(self, state: State | None, user_id: str | None, before: int | None, limit: int) -> list[Row]:
         """The newest first; `before` a sequence number, for the next page."""
         wanted = {"state = ?": state, "user_id = ?": user_id, "sequence < ?": before}
         given = {clause: value for clause, value in wanted.items() if value is not None}
         where = f" WHERE {' AND '.join(given)}" if given else ""
-        query = f"{SELECT}{where} ORDER BY sequence DESC LIMIT ?"
+        query = f"{LOOK}{where} ORDER BY sequence DESC LIMIT ?"
         return self.look(lambda db: [read(row) for row in db.execute(query, (*given.values(), limit))])
+
+    def waiting(self) -> list[str]:
+        """The ids of all that wait."""
+        query = "SELECT id FROM job WHERE state = 'queued'"
+        return self.look(lambda db: [job_id for (job_id,) in db.execute(query)])
 
     def claim(self, bounds: Bounds, now: datetime) -> Row | None:
         """The next job, running from now on: of the user who was served longest ago, the most urgent."""
@@ -205,7 +210,7 @@ def _end(db: sqlite3.Connection, job_id: str, ending: Ending, now: datetime, *, 
         (
             ending.state.value, json.dumps(list(ending.assets)),
             json.dumps(ending.fault.json()) if ending.fault else None, ending.seconds, micros(now),
-            json.dumps(redacted(row.body)), job_id,
+            json.dumps(redacted(json.loads(row.body))), job_id,
         ),
     )  # fmt: skip
     if row.callback_url is not None:

@@ -42,7 +42,8 @@ class Full(AicpError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One job. `body` is its JSON; once it has ended, without what was secret in its URLs."""
+    """One job. `body` is its JSON, empty where it was not asked for (it may hold pictures); once the job has
+    ended, without what was secret in its URLs."""
 
     id: str
     sequence: int
@@ -50,7 +51,7 @@ class Row:
     type: str
     priority: int
     fingerprint: str
-    body: dict[str, Json]
+    body: str
     callback_url: str | None
     mode: str
     state: State
@@ -104,6 +105,8 @@ _COLUMNS = (
     " cancelling, assets, warnings, error, seconds, created_at, started_at, ended_at"
 )
 SELECT = f"SELECT {_COLUMNS} FROM job"  # noqa: S608  a constant
+#: The same without the body.
+LOOK = SELECT.replace(" body,", " '',")
 
 
 def there(db: sqlite3.Connection, job_id: str) -> Row:
@@ -112,8 +115,8 @@ def there(db: sqlite3.Connection, job_id: str) -> Row:
     return row
 
 
-def row_of(db: sqlite3.Connection, job_id: str) -> Row | None:
-    found = db.execute(f"{SELECT} WHERE id = ?", (job_id,)).fetchone()
+def row_of(db: sqlite3.Connection, job_id: str, select: str = SELECT) -> Row | None:
+    found = db.execute(f"{select} WHERE id = ?", (job_id,)).fetchone()
     return None if found is None else read(found)
 
 
@@ -125,7 +128,7 @@ def read(values: tuple[Any, ...]) -> Row:
     created_at = moment(created)
     assert created_at is not None
     return Row(
-        job_id, sequence, user_id, job_type, priority, fingerprint, json.loads(body), callback_url, mode,
+        job_id, sequence, user_id, job_type, priority, fingerprint, body, callback_url, mode,
         State(state), attempts, bool(cancelling), json.loads(assets), json.loads(warnings),
         Fault.read(json.loads(error)) if error else None, seconds, created_at, moment(started), moment(ended),
     )  # fmt: skip

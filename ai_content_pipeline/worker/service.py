@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from ai_content_pipeline.errors import BadMedia, ConfigurationError
+from ai_content_pipeline.errors import BadMedia
 from ai_content_pipeline.generation.clock import Clock, SystemClock
-from ai_content_pipeline.generation.owners import Owners
 from ai_content_pipeline.media.hosts import HostRule
 from ai_content_pipeline.worker import delivery, process, references
 from ai_content_pipeline.worker.assignment import Refused, assign
@@ -24,6 +23,7 @@ from ai_content_pipeline.worker.job_types import read_job_types
 from ai_content_pipeline.worker.logs import Log, silent
 from ai_content_pipeline.worker.maker import Maker
 from ai_content_pipeline.worker.metrics import Metrics
+from ai_content_pipeline.worker.occupancy import alone
 from ai_content_pipeline.worker.queue import Queue
 from ai_content_pipeline.worker.rows import Full, New, Row, State
 from ai_content_pipeline.worker.schema import Job, ModeJob, as_job
@@ -52,7 +52,7 @@ class Service:
     def __post_init__(self) -> None:
         self.job_types = read_job_types(self.settings.job_types)
         self.rule = self.allow or HostRule(private=self.settings.allow_private_hosts)
-        self._owners = _alone(self.settings)
+        self._owners = alone(self.settings)
         # One's own: a process of a worker that was just killed may still write into that one's.
         shutil.rmtree(self.settings.state / "scratch", ignore_errors=True)
         self.scratch = self.settings.state / "scratch" / self._owners.me
@@ -90,8 +90,8 @@ class Service:
         """Go on where the last worker stopped."""
         for row in self.queue.recover(self.settings.attempts, self.clock.now()):
             self.ended(row)
-        for row in self.queue.jobs(State.QUEUED, None, None, 1 << 30):
-            self.events.tell(row.id, {"event": "queued"})
+        for job_id in self.queue.waiting():
+            self.events.tell(job_id, {"event": "queued"})
         self.courier.start()
         for maker in self.makers:
             maker.start()
@@ -239,21 +239,3 @@ class Service:
     def ready(self) -> bool:
         """Whether jobs are taken and a process is there to make them."""
         return not self.draining.is_set() and any(maker.ready for maker in self.makers)
-
-
-def _alone(settings: Settings) -> Owners:
-    """The lock on a workspace: two workers on one queue would run its jobs twice."""
-    folder = settings.state / "owners"
-    try:
-        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owners = Owners(folder)
-    except OSError as error:
-        raise ConfigurationError(f"{settings.state} cannot be written: {error.strerror}") from error
-    others = [path.stem for path in folder.glob("*.lock") if path.stem != owners.me]
-    if any(owners.alive(other) for other in others):
-        owners.close()
-        raise ConfigurationError(
-            f"another worker runs in {settings.workspace}",
-            hint="end it, or give this one its own --workspace",
-        )
-    return owners

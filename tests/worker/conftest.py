@@ -128,6 +128,7 @@ class Receiver(Site):
 
     def __init__(self, secret: str = SECRET) -> None:
         self.secret = secret
+        self.verifies = True
         self.deliveries: list[Delivery] = []
         self.script: list[Callable[[Handler], None]] = []
         self._news = threading.Condition()
@@ -138,7 +139,8 @@ class Receiver(Site):
 
         self.requests.append(handler.path)
         headers = {name.lower(): value for name, value in handler.headers.items()}
-        Webhook(self.secret).verify(body, headers)  # a wrong one is a 500 and no delivery
+        if self.verifies:
+            Webhook(self.secret).verify(body, headers)  # a wrong one is no answer and no delivery
         with self._news:
             self.deliveries.append(Delivery(headers, body))
             action = self.script.pop(0) if self.script else None

@@ -84,7 +84,9 @@ def test_a_storyboard_is_made_on_a_worker(open_office: Open, tmp_path: Path) -> 
         with open_workshop(find_project(tmp_path), environ(office)) as workshop:
             options = RunOptions(tmp_path, ("output", "story"), f"run-{round_}", str)
             result = run(expansion, workshop, options, lambda event: None)
-        assert result.exit_code == 0, [item.error for step in result.steps for item in step.items if item.error]
+        assert result.exit_code == 0, [
+            item.error for step in result.steps for item in step.items if item.error
+        ]
         assert [found is not None for found in result.step("clips").outputs] == [True] * 4
     jobs = office.client.get("/v1/jobs").json()["jobs"]
     assert sorted(job["type"] for job in jobs) == ["sdxl_image_high", *["video_fast"] * 4]

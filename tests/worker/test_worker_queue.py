@@ -175,14 +175,12 @@ def test_secrets_in_addresses_are_kept_no_longer_than_needed(tmp_path: Path) -> 
     (callback,) = outbox.due(NOW, 9, frozenset())
     assert callback.url.endswith("t0k3n")
     outbox.delivered(callback, NOW)
-    row = queue.job("a")
-    assert row is not None
-    assert row.body["metadata"] == {"reference_image_url": "https://x.example/a.png"}
     queue.close()
     with sqlite3.connect(path) as db:
         kept = "\n".join(db.iterdump())
     db.close()
     assert not any(word in kept for word in ("s3cr3t", "t0k3n", "c2VjcmV0"))
+    assert "https://x.example/a.png" in kept
 
 
 def test_the_longest_due_callback_goes_first(queue: Queue) -> None:
