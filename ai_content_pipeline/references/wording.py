@@ -97,8 +97,7 @@ def tags(card: Card, references: Sequence[Reference], before: int = 0) -> dict[s
 
 def _pattern(names: Iterable[str]) -> re.Pattern[str] | None:
     """No letter stands before the @, and the name ends where a word of that kind would end."""
-    longest = sorted(names, key=len, reverse=True)
-    if not longest:
+    either = "|".join(map(re.escape, names))
+    if not either:
         return None
-    either = "|".join(map(re.escape, longest))
     return re.compile(rf"(?<![\w@.])@({either})(?![A-Za-z0-9_]|-[A-Za-z0-9_])")

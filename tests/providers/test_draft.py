@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from ai_content_pipeline import catalog
-from ai_content_pipeline.artifacts import SUFFIXES, Artifact, Kind, Role
+from ai_content_pipeline.artifacts import SUFFIXES, Artifact, Frame, Kind, Role
 from ai_content_pipeline.errors import Interrupted
 from ai_content_pipeline.generation.artifact_store import hash_file
 from ai_content_pipeline.jobs import Failed, Handle, JobRequest, JobStatus, Json, Succeeded, Task
@@ -21,6 +22,7 @@ from ai_content_pipeline.media.encode import RATE, encode_video
 from ai_content_pipeline.media.playback import pictures, read_clip
 from ai_content_pipeline.media.probe import probe
 from ai_content_pipeline.media.sound import pieces
+from ai_content_pipeline.media.video import frame
 from ai_content_pipeline.providers.draft import DraftProvider
 from ai_content_pipeline.providers.protocol import Surroundings
 
@@ -46,15 +48,25 @@ class Desk:
         return artifact
 
     def handle(
-        self, task: Task, *inputs: Artifact, prompt: str | None = None, seed: int = 1, **params: Json
+        self,
+        task: Task,
+        *inputs: Artifact,
+        prompt: str | None = None,
+        seed: int = 1,
+        role: Role = Role.INPUT,
+        references: tuple[Artifact, ...] = (),
+        **params: Json,
     ) -> Handle:
         model = catalog.model_of(catalog.DRAFT, "draft", task)
-        request = JobRequest(model, prompt, params, {Role.INPUT: inputs} if inputs else {})
-        uploads = {Role.INPUT: tuple(self.provider.upload(one, Path()) for one in inputs)}
+        given = {key: files for key, files in ((role, inputs), (Role.REFERENCE, references)) if files}
+        request = JobRequest(model, prompt, params, given)
+        uploads = {
+            key: tuple(self.provider.upload(one, Path()) for one in files) for key, files in given.items()
+        }
         return self.provider.submit(self.provider.wire(request, uploads, seed), "k" * 64)
 
-    def draw(self, task: Task, *inputs: Artifact, **asked: Json) -> Path:
-        answer = self.provider.poll(self.handle(task, *inputs, **asked))  # type: ignore[arg-type]
+    def draw(self, task: Task, *inputs: Artifact, **asked: Any) -> Path:
+        answer = self.provider.poll(self.handle(task, *inputs, **asked))
         assert isinstance(answer, Succeeded), answer
         (output,) = answer.outputs
         assert output.path is not None
@@ -101,7 +113,7 @@ def unlike(a: Image.Image, b: Image.Image) -> float:
 def test_a_picture_is_really_enlarged(desk: Desk, picture: Artifact) -> None:
     """The same picture with so many times the pixels, twice by default."""
     for params, size in (({}, (192, 108)), ({"upscale_factor": 3}, (288, 162))):
-        with Image.open(desk.draw(Task.UPSCALE, picture, **params)) as image:  # type: ignore[arg-type]
+        with Image.open(desk.draw(Task.UPSCALE, picture, **params)) as image:
             assert (image.size, image.format) == (size, "PNG")
             assert unlike(image, park().resize(size, Image.Resampling.LANCZOS)) == 0
 
@@ -174,3 +186,21 @@ class _After(threading.Event):
     def is_set(self) -> bool:
         self.looks -= 1
         return self.looks <= 0
+
+
+@pytest.mark.parametrize("task", [task for task in Task if task is not Task.UPSCALE])
+def test_every_task_shows_its_references(desk: Desk, picture: Artifact, task: Task) -> None:
+    """Whatever is drawn from words or from a picture takes on the colour of its reference."""
+    redness = []
+    for color in ("red", "blue"):
+        Image.new("RGB", (40, 40), color).save(desk.root / f"{color}.png")
+        kept = desk.store(desk.root / f"{color}.png")
+        role = Role.START if task is Task.IMAGE_TO_VIDEO else Role.INPUT
+        given = () if task.value.startswith(("text", "reference")) else (picture,)
+        made = desk.draw(
+            task, *given, prompt="a house", role=role, references=(kept,), duration=0.2, size="96x54"
+        )
+        image = frame(made, Frame.FIRST) if task.makes is Kind.VIDEO else Image.open(made)
+        red, _, blue = ImageStat.Stat(image.convert("RGB")).mean
+        redness.append(red - blue)
+    assert redness[0] > redness[1] + 60
