@@ -180,7 +180,8 @@ def sweep(kills: int, seed: int = 20260517) -> int:
     with started(*options) as worker:
         for kill in range(kills):
             with httpx.Client(base_url=worker.url, timeout=60) as client:
-                while len(receiver.bodies) + 20 > sent:  # there are always twenty waiting
+                until_20_wait = len(receiver.bodies) + 20
+                while sent < until_20_wait:
                     job = {**_JOB, "user_id": f"user-{sent % 3}", "callback_url": url}
                     assert client.put(f"/v1/jobs/job-{sent}", json=job).status_code == 202
                     sent += 1
