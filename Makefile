@@ -24,9 +24,9 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n auto -q
 
-# One process: each would load torch anew.
+# Two processes: each loads torch anew, which takes as long as a dozen tests.
 test-local: $(LOCAL)
-	$(BIN)/python -m pytest -q tests/local
+	$(BIN)/python -m pytest -q -n 2 tests/local
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -56,7 +56,7 @@ def command(online: bool, env_file: Path | None, **arguments: Any) -> int:
 
 
 def _findings(environ: Mapping[str, str], *, online: bool) -> Iterator[Finding]:
-    from ai_content_pipeline.cli.checkup import accounts, folder, machine, packages
+    from ai_content_pipeline.cli.checkup import accounts, folder, local_models, machine, packages
     from ai_content_pipeline.pipeline.project import find_project
 
     project = find_project(Path.cwd()).seen_from(environ)
@@ -69,6 +69,7 @@ def _findings(environ: Mapping[str, str], *, online: bool) -> Iterator[Finding]:
     yield from folder.disk(project)
     yield from folder.cards(project)
     yield from folder.journal(project)
+    yield from local_models.local_models(environ)
     yield from accounts.keys(environ)
     yield from accounts.addresses(environ)
     yield from accounts.limits(environ)

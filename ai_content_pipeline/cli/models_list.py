@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("list", short_help="List models.")
 @click.option("--task", metavar="TASK", help="Only models for this step type.")
-@click.option("--provider", metavar="NAME", help="Only this vendor's: fal or replicate.")
+@click.option("--provider", metavar="NAME", help="Only this one's: fal, replicate or diffusers.")
 @click.option(
     "--accepts", metavar="ROLE", help="Only models that take a start, end, input, reference or mask."
 )
@@ -82,14 +82,16 @@ def _wanted(
     max_price: str | None,
 ) -> list[Card]:
     from ai_content_pipeline.artifacts import Role
+    from ai_content_pipeline.catalog import local
     from ai_content_pipeline.jobs import Task
 
-    cards = [catalogue.load(key) for key in catalogue.keys()]  # noqa: SIM118 - a catalogue is no dict
+    keys = catalogue.keys() if provider != local.PROVIDER else _local_names()
+    cards = [catalogue.load(key) for key in keys]
     if task is not None:
         wanted = Task(one_of("--task", task, Task))
         cards = [card for card in cards if wanted in card.tasks]
     if provider is not None:
-        one_of("--provider", provider, ("fal", "replicate"))
+        one_of("--provider", provider, ("fal", "replicate", local.PROVIDER))
         cards = [card for card in cards if card.provider == provider]
     if accepts is not None:
         role = Role(one_of("--accepts", accepts, Role))
@@ -97,6 +99,13 @@ def _wanted(
     if max_price is not None:
         cards = _cheap(cards, max_price)
     return cards
+
+
+def _local_names() -> list[str]:
+    """The models that run on this machine, as a file names them."""
+    from ai_content_pipeline.catalog import local
+
+    return [f"{local.PROVIDER}:{key}" for key in local.keys()]  # noqa: SIM118 - a module is no dict
 
 
 def _cheap(cards: list[Card], most: str) -> list[Card]:

@@ -37,8 +37,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of tiny weights for every local model."""
     import warnings
 
+    import torch
+
     from ai_content_pipeline.providers.local.tiny import build_all
 
+    torch.set_num_threads(1)  # so small models gain nothing by more, which then wait for one another
     folder = tmp_path_factory.mktemp("models")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

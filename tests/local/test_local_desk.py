@@ -60,13 +60,13 @@ def test_jobs_that_wait_and_are_alike_share_a_pass(gpu: Any, still: Any) -> None
     """While one job runs, others queue; those alike are made in one pass, up to four, others in their own."""
     alone = [gpu.picture("sdxl", T2I, seed=seed, **QUICK) for seed in range(6)]
     sizes = passes(model(gpu).words.unet)
-    first = gpu.submit("sdxl", T2I, seed=99, num_inference_steps=60)
+    first = gpu.submit("sdxl", T2I, seed=99, num_inference_steps=30)
     handles = [gpu.submit("sdxl", T2I, seed=seed, **QUICK) for seed in range(6)]
     other = gpu.submit("sdxl", T2I, seed=3, num_inference_steps=3)
     assert isinstance(gpu.end(first), Succeeded)
     made = [still(gpu.end(handle)) for handle in handles]
     gpu.end(other)
-    assert sizes == [1] * 60 + [4, 4] + [2, 2] + [1] * 3
+    assert sizes == [1] * 30 + [4, 4] + [2, 2] + [1] * 3
     assert all(apart(one, two) <= 1 for one, two in zip(alone, made, strict=True))
 
 
@@ -78,11 +78,11 @@ def test_pictures_to_change_share_a_pass_too(gpu: Any, still: Any) -> None:
 
     alone = [gpu.picture("sdxl", I2I, inputs=given(n), num_inference_steps=4) for n in range(3)]
     sizes = passes(model(gpu).words.unet)
-    first = gpu.submit("sdxl", T2I, num_inference_steps=60)
+    first = gpu.submit("sdxl", T2I, num_inference_steps=30)
     handles = [gpu.submit("sdxl", I2I, inputs=given(n), num_inference_steps=4) for n in range(3)]
     gpu.end(first)
     made = [still(gpu.end(handle)) for handle in handles]
-    assert sizes[60:] == [3, 3]
+    assert sizes[30:] == [3, 3]
     assert all(apart(one, two) <= 1 for one, two in zip(alone, made, strict=True))
 
 
@@ -91,11 +91,11 @@ def test_the_operator_may_bound_a_pass(gpu: Any) -> None:
     gpu.provider = gpu.another(AICP_DIFFUSERS_MAX_BATCH="2")
     gpu.picture("sdxl", T2I, **QUICK)
     sizes = passes(model(gpu).words.unet)
-    first = gpu.submit("sdxl", T2I, seed=99, num_inference_steps=60)
+    first = gpu.submit("sdxl", T2I, seed=99, num_inference_steps=30)
     handles = [gpu.submit("sdxl", T2I, seed=seed, **QUICK) for seed in range(3)]
     for handle in (first, *handles):
         assert isinstance(gpu.end(handle), Succeeded)
-    assert sizes[60:] == [2, 2, 1, 1]
+    assert sizes[30:] == [2, 2, 1, 1]
 
 
 def test_clips_of_words_share_a_pass(gpu: Any) -> None:
@@ -152,7 +152,7 @@ def test_a_cancelled_job_stops_at_its_next_step(gpu: Any) -> None:
 def test_a_job_that_shares_its_pass_is_not_stopped_with_another(gpu: Any) -> None:
     """A pass ends early only when nobody wants any of it."""
     gpu.picture("sdxl", T2I, **QUICK)
-    first = gpu.submit("sdxl", T2I, num_inference_steps=60)
+    first = gpu.submit("sdxl", T2I, num_inference_steps=30)
     unwanted, wanted = (gpu.submit("sdxl", T2I, seed=seed, num_inference_steps=25) for seed in (1, 2))
     gpu.end(first)
     while gpu.provider._tickets[wanted.request_id].progress is None:
@@ -246,7 +246,7 @@ def test_a_batch_that_does_not_fit_is_made_one_by_one(gpu: Any, still: Any) -> N
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     unet.register_forward_pre_hook(refuse)
-    first = gpu.submit("sdxl", T2I, seed=99, num_inference_steps=60)
+    first = gpu.submit("sdxl", T2I, seed=99, num_inference_steps=30)
     handles = [gpu.submit("sdxl", T2I, seed=seed, **QUICK) for seed in range(3)]
     gpu.end(first)
     made = [still(gpu.end(handle)) for handle in handles]

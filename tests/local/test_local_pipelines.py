@@ -109,7 +109,7 @@ steps:
     model: diffusers:sdxl
     params: {num_inference_steps: STEPS, prompt: "a boat"}
 """
-    (project / "long.yaml").write_text(text.replace("STEPS", "250"))
+    (project / "long.yaml").write_text(text.replace("STEPS", "200"))
     environ = {**os.environ, "AICP_MODELS_DIR": str(models)}
     words = [sys.executable, "-m", "ai_content_pipeline", "run-chain", "long.yaml", "--json-stream"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, env=environ, cwd=project, text=True) as child:

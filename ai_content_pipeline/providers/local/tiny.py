@@ -12,7 +12,7 @@ from ai_content_pipeline.providers.local.loading import quiet
 from ai_content_pipeline.providers.local.weights import ADAPTER, LORA
 
 Kind = Literal["t2v", "i2v", "flf2v", "vace"]
-_WIDTH = 32  # of the text encoders
+_WIDTH = 32  # of a text encoder
 _EMBEDDING = 16  # of a reference picture
 _TOKENS = 4  # that a reference picture comes to
 
@@ -32,8 +32,8 @@ def build_all(models: Path) -> None:
         build_wan(models / key, kind)
 
 
-def build_sdxl(folder: Path) -> None:
-    """SDXL at 64 pixels, with an IP-Adapter beside it."""
+def build_sdxl(folder: Path, widths: tuple[int, int] = (_WIDTH, _WIDTH)) -> None:
+    """SDXL at 64 pixels, with an IP-Adapter beside it. `widths` are those of its text encoders."""
     quiet()
     import torch
     from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
@@ -48,10 +48,10 @@ def build_sdxl(folder: Path) -> None:
         timestep_spacing="leading",
     )
     pipeline = StableDiffusionXLPipeline(
-        unet=_unet(),
+        unet=_unet(*widths),
         vae=_vae(),
-        text_encoder=_clip_text(first, projected=False),
-        text_encoder_2=_clip_text(first, projected=True),
+        text_encoder=_clip_text(first, widths[0], projected=False),
+        text_encoder_2=_clip_text(first, widths[1], projected=True),
         tokenizer=first,
         tokenizer_2=second,
         scheduler=scheduler,
@@ -61,8 +61,9 @@ def build_sdxl(folder: Path) -> None:
     _build_adapter(pipeline.unet, folder / ADAPTER)
 
 
-def build_wan(folder: Path, kind: Kind) -> None:
-    """A Wan model of one kind; its autoencoder keeps the real factors, 4 in time and 8 in space."""
+def build_wan(folder: Path, kind: Kind, width: int = _WIDTH) -> None:
+    """A Wan model of one kind; its autoencoder keeps the real factors, 4 in time and 8 in space. `width` is
+    that of its text encoder."""
     quiet()
     import torch
     from diffusers import (
@@ -74,8 +75,8 @@ def build_wan(folder: Path, kind: Kind) -> None:
 
     torch.manual_seed(0)
     parts: dict[str, Any] = {
-        **_t5(),
-        "transformer": _transformer(kind),
+        **_t5(width),
+        "transformer": _transformer(kind, width),
         "vae": _wan_vae(),
         "scheduler": UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
@@ -105,7 +106,7 @@ def build_few_step_lora(folder: Path) -> None:
 # -- SDXL ----------------------------------------------------------------------------------------------
 
 
-def _unet() -> Any:
+def _unet(first: int, second: int) -> Any:
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
@@ -119,8 +120,8 @@ def _unet() -> Any:
         transformer_layers_per_block=(1, 2),
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=6 * 8 + _WIDTH,
-        cross_attention_dim=2 * _WIDTH,
+        projection_class_embeddings_input_dim=6 * 8 + second,
+        cross_attention_dim=first + second,
         norm_num_groups=4,
     )
 
@@ -152,18 +153,18 @@ def _clip_tokenizer(padding: str) -> Any:
     return CLIPTokenizer(vocab=numbers, merges=[], pad_token=padding, model_max_length=77)
 
 
-def _clip_text(tokenizer: Any, *, projected: bool) -> Any:
+def _clip_text(tokenizer: Any, width: int, *, projected: bool) -> Any:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     config = CLIPTextConfig(
         hidden_act="gelu" if projected else "quick_gelu",
         vocab_size=len(tokenizer) + 1,
-        hidden_size=_WIDTH,
+        hidden_size=width,
         intermediate_size=37,
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=77,
-        projection_dim=_WIDTH,
+        projection_dim=width,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=1,
@@ -221,7 +222,7 @@ _VISION: dict[str, Any] = {
 _VISION_TOKENS = (32 // 8) ** 2 + 1
 
 
-def _transformer(kind: Kind) -> Any:
+def _transformer(kind: Kind, width: int) -> Any:
     from diffusers import WanTransformer3DModel, WanVACETransformer3DModel
 
     shared: dict[str, Any] = {
@@ -229,7 +230,7 @@ def _transformer(kind: Kind) -> Any:
         "num_attention_heads": _HEADS,
         "attention_head_dim": _HEAD,
         "out_channels": 16,
-        "text_dim": _WIDTH,
+        "text_dim": width,
         "ffn_dim": 32,
         "num_layers": 2,
         "rope_max_seq_len": 1024,
@@ -263,14 +264,14 @@ def _wan_vae() -> Any:
     return vae
 
 
-def _t5() -> dict[str, Any]:
+def _t5(width: int) -> dict[str, Any]:
     from transformers import T5Tokenizer, UMT5Config, UMT5EncoderModel
 
     letters = [(chr(code), -3.0) for code in range(33, 127)]
     words = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0), *letters]
     config = UMT5Config(
         vocab_size=len(words),
-        d_model=_WIDTH,
+        d_model=width,
         d_kv=8,
         d_ff=37,
         num_layers=2,
