@@ -175,7 +175,7 @@ class _Expander:
         except Misplaced as error:
             self.found.append(self.pipeline.source.problem(error.path, *_halves(str(error))))
             return False
-        self.warnings += unheeded(step.name, jobs, self.references, card)
+        self.warnings += unheeded(fields, jobs, self.references, card)
         made = stages.stills(fields, jobs, still.name, self.pipeline.names) if still else None
         if made is not None and still is not None:
             if not self._stills(step, fields, made, still.card):

@@ -187,9 +187,11 @@ class Routing:
         return Need(job.card, self.step.task, kept, params, job.given, self.still, stillless)
 
 
-def unheeded(step: str, jobs: Sequence[Job], references: References, still: Card | None) -> list[str]:
+def unheeded(
+    step: ReferenceFields, jobs: Sequence[Job], references: References, still: Card | None
+) -> list[str]:
     """What is to be said of a step's references: names in prompts that send nothing, strengths that no
-    model hears of."""
+    model hears of, stills that nobody needs."""
     loose: dict[str, None] = {}
     weak: dict[tuple[str, str], None] = {}
     for job in jobs:
@@ -200,10 +202,14 @@ def unheeded(step: str, jobs: Sequence[Job], references: References, still: Card
         heard = job.route is not Route.PROMPT and field is not None and field.strength
         if job.choice is not None and not heard:
             weak |= {(one.name, card.key): None for one in job.references if one.strength is not None}
-    return [
-        f"{step}: a prompt says @{name}, which its 'references' do not name: words alone stand for it"
+    found = [
+        f"a prompt says @{name}, which its 'references' do not name: words alone stand for it"
         for name in loose
-    ] + [
-        f"{step}: {model} cannot be told how strongly a reference counts; the strength of {name} is not sent"
+    ]
+    found += [
+        f"{model} cannot be told how strongly a reference counts; the strength of {name} is not sent"
         for name, model in weak
     ]
+    if step.keyframe is not None and not any(job.route is Route.KEYFRAME for job in jobs):
+        found.append("no scene takes the route 'keyframe', so 'keyframe' counts for nothing")
+    return [f"{step.name}: {words}" for words in found]

@@ -227,3 +227,16 @@ def test_a_model_here_is_given_the_pictures_to_encode(expanded: Expand) -> None:
     stills, clips = expanded(clip).steps[2:]
     assert (routes(stills), routes(clips)) == ([Route.EMBEDDINGS], [Route.KEYFRAME])
     assert {one.model.provider for one in (*requests(stills), *requests(clips))} == {"diffusers"}
+
+
+def test_stills_that_nobody_needs_are_pointed_out(expanded: Expand) -> None:
+    """A 'keyframe' on a step whose scenes take another route is said to count for nothing."""
+    step = ONE.format(type="text_to_video", model="kling_o1_ref", names="[mia]", prompt="x")
+    said = [warning for warning in expanded(step).warnings if "keyframe" in warning]
+    assert not said
+    (told,) = [
+        warning
+        for warning in expanded(step.replace("params:", "keyframe: draft, params:")).warnings
+        if "keyframe" in warning
+    ]
+    assert told == "c: no scene takes the route 'keyframe', so 'keyframe' counts for nothing"

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-
 SIZE = (320, 320)
 SUBJECTS = {"front.png": "crimson", "side.png": "maroon", "mug.png": "teal", "panel.png": "khaki"}
 TOP = """
