@@ -72,6 +72,8 @@ def _item(item: PlanItem) -> dict[str, Any]:
             "prompt": work.prompt,
             "set": dict(work.params),
             "seed": work.seed,
+            "retries": item.unit.retries,
+            "fallbacks": [choice.work.model.name for choice in item.unit.fallbacks],
         }
     kept = item.conditioning
     if kept is not None:

@@ -48,7 +48,7 @@ def show_plan(console: Console, plan: Plan, today: date) -> None:
     rows = [row for _, items in groupby(plan.items, lambda item: item.step) for row in _rows(tuple(items))]
     console.table(("item", "model", "set", "state", "price", "time"), rows, align="llllrr")
     console.say("")
-    console.say(f"price   {plan.price}{', at most' if plan.price.usd else ''}")
+    console.say(f"price   {plan.price}{_most(plan) if plan.price.usd else ''}")
     if plan.saved.usd:
         console.say(f"saved   {plan.saved} by what is there already")
     held = sum(item.state in _HELD for item in plan.items)
@@ -60,6 +60,14 @@ def show_plan(console: Console, plan: Plan, today: date) -> None:
     _show_prices(console, plan, today)
     for warning in plan.warnings:
         console.warn(warning)
+
+
+def _most(plan: Plan) -> str:
+    """What the total has in it beside one job for each item."""
+    paid = [item.unit for item in plan.items if item.price.usd]
+    more = ["retries of low scores"] if any(unit.retries for unit in paid) else []
+    more += ["fallbacks"] if any(unit.fallbacks for unit in paid) else []
+    return f", at most, with all {' and '.join(more)}" if more else ", at most"
 
 
 def _show_time(console: Console, plan: Plan) -> None:
