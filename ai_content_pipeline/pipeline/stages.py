@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ai_content_pipeline.artifacts import Role, Route
 from ai_content_pipeline.catalog import Card
-from ai_content_pipeline.jobs import Json
+from ai_content_pipeline.jobs import Json, Params
 from ai_content_pipeline.pipeline.references import References
 from ai_content_pipeline.pipeline.routing import Job
 from ai_content_pipeline.references import wording
@@ -52,23 +52,23 @@ def with_references(
 ) -> Setting:
     """The setting of a step whose jobs keep references; its cards are those that it runs on."""
     conditioning: dict[int, Conditioning] = {}
-    wordings: dict[int, Wording] = {}
-    plain = Wording(references.words())
-    for job in jobs:
-        if job.choice is None:
-            continue
+    kept = {job.number: job for job in jobs if job.choice is not None}
+    for number, job in kept.items():
+        assert job.choice is not None
         card = requests.card_of(step, job.entry, setting)
-        found = _conditioning(job, job.choice.route, job.choice.why, card)
-        conditioning[job.number] = found
-        names = references.words(_tags(job, card) if found.sent else None)
-        wordings[job.number] = Wording(names)
-        if job.route is Route.PROMPT:
-            wordings[job.number] = wording.merged(names, job.references, references.mentioned(job.prompt))
-    return replace(
-        setting,
-        conditioning=conditioning,
-        reword=lambda number, text: wordings.get(number, plain).of(text),
-    )
+        conditioning[number] = _conditioning(job, job.choice.route, job.choice.why, card)
+
+    def reword(number: int, text: str, card: Card) -> str:
+        job = kept.get(number)
+        if job is None:
+            return Wording(references.words()).of(text)
+        own = requests.params_of(step, job.entry, card)
+        names = references.words(_tags(job, card, own) if conditioning[number].sent else None)
+        if job.route is not Route.PROMPT:
+            return Wording(names).of(text)
+        return wording.merged(names, job.references, references.mentioned(text)).of(text)
+
+    return replace(setting, conditioning=conditioning, reword=reword)
 
 
 def _conditioning(job: Job, route: Route, why: str, card: Card) -> Conditioning:
@@ -98,10 +98,13 @@ def _params(job: Job, card: Card, pictures: int) -> dict[str, Json]:
     return params
 
 
-def _tags(job: Job, card: Card) -> dict[str, str]:
-    field = card.roles[Role.REFERENCE]
-    before = sum(count for role, count in job.given.items() if card.roles[role].name == field.name)
-    return wording.tags(card, job.references, before)
+def _tags(job: Job, card: Card, own: Params) -> dict[str, str]:
+    """What a prompt calls each reference at this model; nothing where the user gave its tags himself."""
+    field = card.roles.get(Role.REFERENCE)
+    if field is None or field.tags in own:
+        return {}
+    sharing = [role for role, other in card.roles.items() if other.name == field.name]
+    return wording.tags(card, job.references, sum(job.given.get(role, 0) for role in sharing))
 
 
 # -- two stages ----------------------------------------------------------------------------------------
@@ -152,15 +155,16 @@ def still_setting(
     field = card.roles[Role.REFERENCE]
     route = Route.EMBEDDINGS if field.kind == "embeddings" else Route.SERVER
     why = f"the first stage of {step}"
-    conditioning, wordings = {}, []
-    for number, job in enumerate(made.jobs):
-        conditioning[number] = _conditioning(job, route, why, card)
-        edits = {Role.INPUT: 1} if job.start is not None else {}
-        names = references.words(_tags(replace(job, given=edits), card))
-        said = references.mentioned(job.prompt)
-        picture = job.start is not None
-        wordings.append(wording.still(names, job.references, said, template, from_picture=picture))
-    return replace(setting, conditioning=conditioning, reword=lambda number, text: wordings[number].of(text))
+    conditioning = {number: _conditioning(job, route, why, card) for number, job in enumerate(made.jobs)}
+
+    def reword(number: int, text: str, card: Card) -> str:
+        job, picture = made.jobs[number], made.jobs[number].start is not None
+        edits = {Role.INPUT: 1} if picture else {}
+        names = references.words(_tags(replace(job, given=edits), card, made.fields.params.own))
+        said = references.mentioned(text)
+        return wording.still(names, job.references, said, template, from_picture=picture).of(text)
+
+    return replace(setting, conditioning=conditioning, reword=reword)
 
 
 def from_stills(

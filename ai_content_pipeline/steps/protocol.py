@@ -97,7 +97,7 @@ class Conditioning:
         return self.route in (Route.SERVER, Route.EMBEDDINGS)
 
 
-def _as_written(job: int, text: str) -> str:
+def _as_written(job: int, text: str, card: Card) -> str:
     return text
 
 
@@ -107,7 +107,8 @@ class Setting:
 
     `read` probes a file of the user's (path relative to the YAML's folder); `find` looks up the item
     at an address. Both raise `LookupError` with a message for people. `conditioning` holds, by job, what
-    keeps references; `reword` is a job's prompt with the names of references replaced.
+    keeps references; `reword` is a job's prompt with the names of references replaced, as its model is to
+    be told them.
     """
 
     name: str
@@ -117,7 +118,7 @@ class Setting:
     prompt: str | None = None
     seed: int | None = None
     conditioning: Mapping[int, Conditioning] = field(default_factory=dict)
-    reword: Callable[[int, str], str] = _as_written
+    reword: Callable[[int, str, Card], str] = _as_written
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def request(step: ModelFields, item: Item, setting: Setting) -> JobRequest:
     task = references.task_of(step, card, conditioned=bool(item.inputs.get(Role.REFERENCE)))
     return JobRequest(
         model=catalog.model_of(card, entry.model or step.model, task),
-        prompt=None if prompt is None else setting.reword(item.job, prompt),
+        prompt=None if prompt is None else setting.reword(item.job, prompt, card),
         params=params,
         inputs=item.inputs,
         seed=seed if card.seed else None,

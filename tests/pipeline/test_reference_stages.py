@@ -240,3 +240,16 @@ def test_stills_that_nobody_needs_are_pointed_out(expanded: Expand) -> None:
         if "keyframe" in warning
     ]
     assert told == "c: no scene takes the route 'keyframe', so 'keyframe' counts for nothing"
+
+
+def test_each_model_is_told_in_its_own_words(expanded: Expand) -> None:
+    """A model that takes over for another is not sent the other's tags; tags of the user's own stay his."""
+    step = ONE.format(type="text_to_video", model="kling_o1_ref", names="[mia]", prompt="'@mia'")
+    (kept,) = expanded(step.replace("params:", "fallback: [veo_3_1_ref], params:")).steps[2:]
+    (other,) = kept.fallbacks
+    assert [requests(one)[0].prompt for one in (kept, other)] == ["@Image1", "a woman"]
+    runway = ONE.format(
+        type="text_to_image", model="runway_gen4_image", names="[mia]", prompt="'@mia', reference_tags: [mum]"
+    )
+    (asked,) = requests(expanded(runway).steps[-1])
+    assert (asked.prompt, asked.params) == ("a woman", {"reference_tags": ["mum"]})
