@@ -8,7 +8,9 @@ made again from its handle, which holds all that is needed.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -44,6 +46,7 @@ from ai_content_pipeline.providers.protocol import Surroundings
 
 #: Seconds that one look at a job lasts, unless it ends before: whoever asks then sees it end at once.
 _LOOK = 2.0
+_REMEMBERED = 1000  # jobs that have ended, in case somebody looks again
 _HEED = 0.1  # seconds between two looks whether anybody still waits
 
 
@@ -60,6 +63,7 @@ class DiffusersProvider:
         self._detached = surroundings.detached
         self._desk = Desk(surroundings.environ)
         self._tickets: dict[str, Ticket] = {}
+        self._done: OrderedDict[str, Succeeded] = OrderedDict()
         self._guard = threading.Lock()
 
     def check(self, model: Model) -> None:
@@ -91,6 +95,8 @@ class DiffusersProvider:
         """
         if "payload" not in handle.data:
             return Gone("this is no job of a local model")
+        if (known := self._known(handle)) is not None:
+            return known
         try:
             ticket = self._ticket(handle)
         except AicpError as error:
@@ -107,8 +113,9 @@ class DiffusersProvider:
     def cancel(self, handle: Handle) -> CancelAnswer:
         with self._guard:
             ticket = self._tickets.get(handle.request_id)
+            done = handle.request_id in self._done
         if ticket is None:
-            return CancelAnswer.UNKNOWN_JOB
+            return CancelAnswer.TOO_LATE if done else CancelAnswer.UNKNOWN_JOB
         if ticket.ended.is_set():
             return CancelAnswer.TOO_LATE
         return CancelAnswer.CANCELLED if self._desk.drop(ticket) else CancelAnswer.REQUESTED
@@ -141,7 +148,20 @@ class DiffusersProvider:
             return _failed(ticket.error or AicpError("it ended without a word"))
         self._scratch.mkdir(parents=True, exist_ok=True)
         outputs = _written(ticket.made, self._scratch, f"diffusers-{handle.request_id[:24]}")
-        return Succeeded(outputs, units=Decimal(f"{ticket.seconds:.3f}"), notes=ticket.made.notes)
+        status = Succeeded(outputs, units=Decimal(f"{ticket.seconds:.3f}"), notes=ticket.made.notes)
+        files = tuple(Output(path=output.path) for output in outputs)  # without the pictures in memory
+        with self._guard:
+            self._done[handle.request_id] = replace(status, outputs=files)
+            if len(self._done) > _REMEMBERED:
+                self._done.popitem(last=False)
+        return status
+
+    def _known(self, handle: Handle) -> Succeeded | None:
+        """What came of a job, while its files are still where they were written."""
+        with self._guard:
+            status = self._done.get(handle.request_id)
+        there = status is not None and all(one.path and one.path.exists() for one in status.outputs)
+        return status if there else None
 
 
 def _written(made: Made, folder: Path, name: str) -> tuple[Output, ...]:

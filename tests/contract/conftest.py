@@ -343,6 +343,41 @@ def _model(provider: str, endpoint: str, files: str, count_field: str) -> Model:
 _FAL = _model("fal", "fal-ai/flux/dev", "image_urls", "num_images")
 _REPLICATE = _model("replicate", "black-forest-labs/flux-dev", "image_input", "num_outputs")
 
+
+def _diffusers(folder: Path) -> Rig:
+    """Local models, where their packages are installed: one of random weights."""
+    import warnings
+
+    import torch
+
+    from ai_content_pipeline.catalog import local, model_of
+    from ai_content_pipeline.providers.diffusers import DiffusersProvider
+    from ai_content_pipeline.providers.local.tiny import build_sdxl
+
+    artifacts, stack = ArtifactStore(folder), ExitStack()
+    stack.enter_context(warnings.catch_warnings())
+    warnings.simplefilter("ignore")  # torch's own
+    torch.set_num_threads(1)  # so small a model gains nothing by more
+    build_sdxl(folder / "models/sdxl")
+
+    def make() -> Provider:
+        environ = {"AICP_MODELS_DIR": str(folder / "models"), "AICP_DIFFUSERS_DEVICE": "cpu"}
+        provider = DiffusersProvider(Surroundings(environ, artifacts.scratch, artifacts.locate))
+        stack.callback(provider.close)
+        return provider
+
+    return Rig(
+        provider=make(),
+        again=make,
+        model=model_of(local.load("sdxl"), "diffusers:sdxl", Task.TEXT_TO_IMAGE),
+        behave=None,
+        charges=lambda: 0,
+        pass_time=lambda seconds: None,
+        now=lambda: datetime.now(UTC),
+        close=stack.close,
+    )
+
+
 PROVIDERS: dict[str, Callable[[Path], Rig]] = {
     "draft": _draft,
     "fal": lambda folder: _vendor(folder, FalProvider, _FAL),
@@ -352,6 +387,9 @@ PROVIDERS: dict[str, Callable[[Path], Rig]] = {
     "fake with links": lambda folder: _fake(folder, links=True),
     "fake and repeatable": lambda folder: _fake(folder, repeatable=True),
 }
+
+if find_spec("torch") and find_spec("diffusers"):
+    PROVIDERS["diffusers"] = _diffusers
 
 
 @pytest.fixture(params=PROVIDERS)

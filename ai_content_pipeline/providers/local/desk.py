@@ -11,30 +11,26 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from ai_content_pipeline.catalog import local
 from ai_content_pipeline.errors import AicpError, OutOfMemory
 from ai_content_pipeline.providers.local import sdxl, wan, weights
-from ai_content_pipeline.providers.local.asked import PROFILES, Asked
+from ai_content_pipeline.providers.local.asked import Asked
 from ai_content_pipeline.providers.local.fitting import Locate
-from ai_content_pipeline.providers.local.machine import Machine, Offload
+from ai_content_pipeline.providers.local.machine import Machine
 from ai_content_pipeline.providers.local.made import Made, Resident, Stopped, Work
+from ai_content_pipeline.providers.local.residents import (
+    Place,
+    area_of,
+    broken,
+    is_memory,
+    load,
+    needs_of,
+    too_large,
+)
 
 _MOST_RESIDENT = 3  # models kept in memory, where it is not the GPU's
 _FAREWELL = 60.0  # seconds that the last step may take
-_AREA = 480 * 832  # of a Wan model that nobody described
 _BATCH = {"sdxl": 4, "wan_t2v": 2}
-_NEEDS_GB = 24.0, 12.0  # of a model that nobody described
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A model where it lies, and how it is run. Equal places are one model in memory."""
-
-    folder: Path
-    family: str
-    variant: str
 
 
 @dataclass(eq=False)
@@ -83,7 +79,7 @@ class Desk:
         if family == "sdxl":
             variant, work = "", sdxl.prepare(asked, folder, locate)
         else:
-            variant, work = asked.profile, wan.prepare(asked, folder, family, _area(asked.model), locate)
+            variant, work = asked.profile, wan.prepare(asked, folder, family, area_of(asked.model), locate)
         ticket = Ticket(Place(folder, family, variant), work)
         if work.copy is not None:
             ticket.end(work.copy)
@@ -130,7 +126,7 @@ class Desk:
                 self._fail(first, error)
             except Exception as error:  # noqa: BLE001  the boundary of a pass: the next job is another one
                 self._residents.pop(first.place, None)
-                self._fail(first, _broken(error))
+                self._fail(first, broken(error))
 
     def _next(self) -> Ticket | None:
         with self._changed:
@@ -178,7 +174,7 @@ class Desk:
                 again = self._made(resident, [ticket]) if lowered else None
                 if again is None:
                     self._tidy()
-                    ticket.end(error=_too_large(ticket, lowered=lowered))
+                    ticket.end(error=too_large(ticket.work, lowered=lowered))
                 else:
                     ticket.end(again[0])
             return
@@ -199,7 +195,7 @@ class Desk:
         try:
             return resident.make([ticket.work for ticket in batch], watch)
         except (MemoryError, RuntimeError) as error:
-            if not _is_memory(error):
+            if not is_memory(error):
                 raise
             return None
 
@@ -211,15 +207,15 @@ class Desk:
             self._residents.move_to_end(place)
             return self._residents[place]
         machine = self._machine = self._machine or Machine.here(self._environ)
-        whole, parts = _needs(place)
+        whole, parts = needs_of(place)
         offload = machine.offload_for(whole, parts)
         free = machine.free_gb()
         if len(self._residents) >= _MOST_RESIDENT or (free is not None and free < whole):
             self._make_room(place)
         try:
-            resident = _load(place, machine, offload)
+            resident = load(place, machine, offload)
         except (MemoryError, RuntimeError) as error:
-            if not _is_memory(error):
+            if not is_memory(error):
                 raise
             raise OutOfMemory(
                 f"{place.folder.name} does not fit into memory", hint="set AICP_DIFFUSERS_OFFLOAD=group"
@@ -236,43 +232,3 @@ class Desk:
     def _tidy(self) -> None:
         if self._machine is not None:
             self._machine.tidy()
-
-
-def _load(place: Place, machine: Machine, offload: Offload) -> Resident:
-    if place.family == "sdxl":
-        return sdxl.Sdxl(place.folder, machine, offload)
-    profile = next(profile for profile in PROFILES if profile == place.variant)
-    return wan.Wan(place.folder, place.family, machine, offload, profile)
-
-
-def _needs(place: Place) -> tuple[float, float]:
-    key = place.folder.name
-    if not local.has(key):
-        return _NEEDS_GB
-    known = local.load(key).local
-    return (known.vram_gb, known.vram_offload_gb) if known else _NEEDS_GB
-
-
-def _area(key: str) -> int:
-    known = local.load(key).local if local.has(key) else None
-    return known.area if known else _AREA
-
-
-def _is_memory(error: BaseException) -> bool:
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
-
-
-def _too_large(ticket: Ticket, *, lowered: bool) -> OutOfMemory:
-    tried = ", also with parts of the model set aside" if lowered else ""
-    facts = ticket.work.facts
-    lower = "num_frames, or width and height" if "num_frames" in facts else "width and height, or num_images"
-    return OutOfMemory(
-        f"out of memory at {facts['width']}x{facts['height']} pixels{tried}",
-        hint=f"lower {lower}; or set AICP_DIFFUSERS_OFFLOAD=group",
-    )
-
-
-def _broken(error: Exception) -> AicpError:
-    lines = str(error).strip().splitlines()
-    return AicpError(f"the model failed: {type(error).__name__}: {lines[0][:300] if lines else ''}")

@@ -6,12 +6,12 @@ Their pictures show nothing. They are there for tests and for trying a pipeline 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from ai_content_pipeline.providers.local import tiny_wan
 from ai_content_pipeline.providers.local.loading import quiet
 from ai_content_pipeline.providers.local.weights import ADAPTER, LORA
 
-Kind = Literal["t2v", "i2v", "flf2v", "vace"]
 _WIDTH = 32  # of a text encoder
 _EMBEDDING = 16  # of a reference picture
 _TOKENS = 4  # that a reference picture comes to
@@ -20,7 +20,7 @@ _TOKENS = 4  # that a reference picture comes to
 def build_all(models: Path) -> None:
     """A folder for each local model of the catalogue."""
     build_sdxl(models / "sdxl")
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, tiny_wan.Kind] = {
         "wan2.1_i2v_14b_480p": "i2v",
         "wan2.1_i2v_14b_720p": "i2v",
         "wan2.1_flf2v_14b": "flf2v",
@@ -61,7 +61,7 @@ def build_sdxl(folder: Path, widths: tuple[int, int] = (_WIDTH, _WIDTH)) -> None
     _build_adapter(pipeline.unet, folder / ADAPTER)
 
 
-def build_wan(folder: Path, kind: Kind, width: int = _WIDTH) -> None:
+def build_wan(folder: Path, kind: tiny_wan.Kind, width: int = _WIDTH) -> None:
     """A Wan model of one kind; its autoencoder keeps the real factors, 4 in time and 8 in space. `width` is
     that of its text encoder."""
     quiet()
@@ -75,9 +75,9 @@ def build_wan(folder: Path, kind: Kind, width: int = _WIDTH) -> None:
 
     torch.manual_seed(0)
     parts: dict[str, Any] = {
-        **_t5(width),
-        "transformer": _transformer(kind, width),
-        "vae": _wan_vae(),
+        **tiny_wan.words(width),
+        "transformer": tiny_wan.transformer(kind, width),
+        "vae": tiny_wan.autoencoder(),
         "scheduler": UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
         ),
@@ -85,7 +85,7 @@ def build_wan(folder: Path, kind: Kind, width: int = _WIDTH) -> None:
     if kind in ("t2v", "vace"):
         pipeline = (WanPipeline if kind == "t2v" else WanVACEPipeline)(**parts)
     else:
-        pipeline = WanImageToVideoPipeline(**parts, **_clip_vision())
+        pipeline = WanImageToVideoPipeline(**parts, **tiny_wan.vision())
     pipeline.save_pretrained(folder)
 
 
@@ -196,7 +196,7 @@ def _build_adapter(unet: Any, folder: Path) -> None:
             tensors[f"ip_adapter.{2 * number + 1}.to_{part}_ip.weight"] = random(hidden, width)
     folder.mkdir(parents=True)
     save_file(tensors, str(folder / "ip-adapter.safetensors"))
-    config = CLIPVisionConfig(projection_dim=_EMBEDDING, **_VISION)
+    config = CLIPVisionConfig(projection_dim=_EMBEDDING, **tiny_wan.VISION)
     CLIPVisionModelWithProjection(config).save_pretrained(folder / "image_encoder")
 
 
@@ -206,92 +206,3 @@ def _channels(widths: tuple[int, ...], name: str) -> int:
         return widths[-1]
     block = int(name.split(".")[1])
     return widths[block] if name.startswith("down_blocks") else widths[::-1][block]
-
-
-# -- Wan -----------------------------------------------------------------------------------------------
-
-_HEADS, _HEAD = 2, 12
-_VISION: dict[str, Any] = {
-    "hidden_size": 8,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "image_size": 32,
-    "intermediate_size": 16,
-    "patch_size": 8,
-}
-_VISION_TOKENS = (32 // 8) ** 2 + 1
-
-
-def _transformer(kind: Kind, width: int) -> Any:
-    from diffusers import WanTransformer3DModel, WanVACETransformer3DModel
-
-    shared: dict[str, Any] = {
-        "patch_size": (1, 2, 2),
-        "num_attention_heads": _HEADS,
-        "attention_head_dim": _HEAD,
-        "out_channels": 16,
-        "text_dim": width,
-        "ffn_dim": 32,
-        "num_layers": 2,
-        "rope_max_seq_len": 1024,
-    }
-    if kind == "vace":
-        return WanVACETransformer3DModel(in_channels=16, vace_layers=[0, 1], vace_in_channels=96, **shared)
-    if kind == "t2v":
-        return WanTransformer3DModel(in_channels=16, **shared)
-    return WanTransformer3DModel(
-        in_channels=36,
-        image_dim=8,
-        added_kv_proj_dim=_HEADS * _HEAD,
-        pos_embed_seq_len=2 * _VISION_TOKENS if kind == "flf2v" else None,
-        **shared,
-    )
-
-
-def _wan_vae() -> Any:
-    import torch
-    from diffusers import AutoencoderKLWan
-
-    vae = AutoencoderKLWan(
-        base_dim=3,
-        z_dim=16,
-        dim_mult=[1, 1, 1, 1],
-        num_res_blocks=1,
-        temperal_downsample=[False, True, True],
-    )
-    with torch.no_grad():  # random weights hardly see their picture; a trained model does
-        vae.quant_conv.weight.mul_(3000)
-    return vae
-
-
-def _t5(width: int) -> dict[str, Any]:
-    from transformers import T5Tokenizer, UMT5Config, UMT5EncoderModel
-
-    letters = [(chr(code), -3.0) for code in range(33, 127)]
-    words = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0), *letters]
-    config = UMT5Config(
-        vocab_size=len(words),
-        d_model=width,
-        d_kv=8,
-        d_ff=37,
-        num_layers=2,
-        num_heads=4,
-        relative_attention_num_buckets=8,
-        feed_forward_proj="gated-gelu",
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,
-    )
-    return {
-        "tokenizer": T5Tokenizer(vocab=words, extra_ids=0, model_max_length=512),
-        "text_encoder": UMT5EncoderModel(config),
-    }
-
-
-def _clip_vision() -> dict[str, Any]:
-    from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModel
-
-    return {
-        "image_encoder": CLIPVisionModel(CLIPVisionConfig(projection_dim=8, **_VISION)),
-        "image_processor": CLIPImageProcessorPil(size=32, crop_size=32),
-    }
