@@ -87,7 +87,8 @@ def test_an_unknown_model_says_what_was_meant(name: str, task: Task, hint: str) 
         (
             "openai:dall-e",
             "unknown provider openai in model openai:dall-e",
-            "write a catalogue key, or fal:owner/model, replicate:owner/name[:version], diffusers:key or worker:job_type",
+            "write a catalogue key, or fal:owner/model, replicate:owner/name[:version], diffusers:key"
+            " or worker:job_type",
         ),
         ("fal:nano_banana_pro", "fal:nano_banana_pro names no endpoint of fal", "write nano_banana_pro"),
         ("fal:", "fal: names no endpoint of fal", "write fal:owner/model"),
