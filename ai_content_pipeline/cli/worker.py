@@ -222,7 +222,8 @@ def _need_packages() -> None:
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise ConfigurationError(
-            f"the worker needs {', '.join(missing)}", hint="pip install 'ai-content-pipeline[worker]' (in a checkout: pip install -e '.[worker]')"
+            f"the worker needs {', '.join(missing)}",
+            hint="pip install 'ai-content-pipeline[worker]' (in a checkout: pip install -e '.[worker]')",
         )
 
 
