@@ -123,7 +123,8 @@ class Queue:
             )
             return there(db, job_id)
 
-        return self.call(operation)
+        # Lost with the machine, it is a job that waits: nobody need wait for the disk.
+        return self.call(operation, durable=False)
 
     def end(self, job_id: str, ending: Ending, now: datetime) -> Row | None:
         """Write the end of a running job, and its callback; None if it has ended already."""
