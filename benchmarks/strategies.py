@@ -46,7 +46,7 @@ Runner = Callable[[Path, str, bool], RunResult]
 def benchmark() -> list[Measure]:
     with Sandbox(_SECOND, child=True) as sandbox:
         through_fal: Runner = lambda folder, text, faults: _through(sandbox, folder, text, faults)  # noqa: E731
-        return [*_measures("engine", _here, 1.15), *_measures("fal", through_fal, 1.4)]
+        return [*_measures("engine", _here, 1.15), *_measures("fal", through_fal, 1.15)]
 
 
 def _measures(where: str, runner: Runner, goal: float) -> list[Measure]:
