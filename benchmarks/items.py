@@ -43,7 +43,7 @@ def pipeline(items: int) -> str:
     prompts = "".join(f'        - "picture {number}"\n' for number in range(items))
     return (
         "name: many\nsteps:\n  - name: pictures\n    type: text_to_image\n    model: nano_banana_pro\n"
-        f"    params:\n      parallel: true\n      max_workers: 8\n      prompts:\n{prompts}"
+        f"    params:\n      prompts:\n{prompts}"
     )
 
 

@@ -12,15 +12,12 @@ def poll_ages(age: float, soonest: float = 0.0) -> Iterator[float]:
     """The ages, in seconds, at which to ask about a job that is `age` seconds old: at once (or when it is
     `soonest`), quickly at first, then every few seconds.
 
-    A 1 s job is asked 4 times, a 20 s job 15 times, a 5 min job 85 times.
+    A 1 s job is asked 3 times, a 20 s job 15 times, a 5 min job 85 times.
     """
     age = max(age, soonest)
     yield age
     while True:
-        if age < 1.25:
-            age = max(0.5, (age // 0.25 + 1) * 0.25)
-        else:
-            age += min(LONGEST_POLL, 0.35 * age)
+        age = (age // 0.5 + 1) * 0.5 if age < 2.5 else age + min(LONGEST_POLL, 0.3 * age)
         yield age
 
 
