@@ -20,6 +20,8 @@ _GONE = ("defaults", "profiles", "env")
 _FIRST = ("name", "type", "model", "input", "enabled")
 
 _PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_/.-]| (?=[A-Za-z0-9_/.-]))*")
+#: What stays in quotes: a tab could be taken for indentation, a carriage return for the end of a line.
+_ODD = re.compile("[\t\r]")
 _BLOCK = re.compile(r"(?:[^ \n][^\n]*\n+)+[^ \n][^\n]*\n?")
 
 
@@ -75,9 +77,9 @@ class _Writer:
         elif isinstance(value, list) and value:
             yield start
             yield from self._sequence(value, path, indent)
-        elif isinstance(value, str) and _BLOCK.fullmatch(value) and "\t" not in value:
+        elif isinstance(value, str) and _BLOCK.fullmatch(value) and not _ODD.search(value):
             yield f"{start} {'|' if value.endswith(chr(10)) else '|-'}  {self._origin(path)}"
-            yield from (f"{indent}{line}".rstrip(" ") for line in _escaped(value).splitlines())
+            yield from (f"{indent}{line}" if line else "" for line in _escaped(value).splitlines())
         else:
             yield f"{start} {_scalar(value)}  {self._origin(path)}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ai_content_pipeline.generation import keys
@@ -123,6 +123,8 @@ _values = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(value=_values)
+@example("two lines,\nand a space at the end ")
+@example("a line of spaces\n\n  indented ")
 def test_any_value_survives(tmp_path: Path, value: Any) -> None:
     """Whatever a value is, the printed file holds the very same one."""
     pipeline = load_pipeline(
