@@ -6,18 +6,20 @@ from collections.abc import Iterator
 
 #: Seconds between two looks at a job, at most.
 LONGEST_POLL = 4.0
+#: The ages at which a young job is looked at.
+_YOUNG = (0.5, 0.75, 1.0, 1.25, 1.6, 2.0)
 
 
 def poll_ages(age: float, soonest: float = 0.0) -> Iterator[float]:
     """The ages, in seconds, at which to ask about a job that is `age` seconds old: at once (or when it is
     `soonest`), quickly at first, then every few seconds.
 
-    A 1 s job is asked 3 times, a 20 s job 15 times, a 5 min job 85 times.
+    A 1 s job is asked 4 times, a 20 s job 15 times, a 5 min job 85 times.
     """
     age = max(age, soonest)
     yield age
     while True:
-        age = (age // 0.5 + 1) * 0.5 if age < 2.5 else age + min(LONGEST_POLL, 0.3 * age)
+        age = next((young for young in _YOUNG if young > age), age + min(LONGEST_POLL, 0.35 * age))
         yield age
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given, settings
@@ -281,8 +281,8 @@ def test_more_outputs_never_cost_less(key: str, made: Expected, outputs: int, mo
     many = catalog.estimate(card, card.tasks[0], {}, outputs + more, made)
     assert few.usd <= many.usd
     assert few.known == many.known
-    # A Decimal has 28 digits, and a length may have as many.
-    assert abs(many.usd * outputs - few.usd * (outputs + more)) < Decimal("1e-15")
+    with localcontext(prec=100):  # the products have more digits than Decimal keeps by itself
+        assert many.usd * outputs == few.usd * (outputs + more)
 
 
 @settings(deadline=None)
