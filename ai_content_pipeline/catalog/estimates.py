@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Decimal, localcontext
 from itertools import product
 
 from ai_content_pipeline.catalog.cards import Card
@@ -20,6 +20,10 @@ MEGAPIXEL = Decimal(1_000_000)
 ROUND_MEGAPIXEL = Decimal(1024 * 1024)
 
 
+#: Enough for every product to be exact: a length alone may have seventeen digits.
+_DIGITS = 100
+
+
 def estimate(card: Card, task: Task, params: Params, outputs: int, made: Expected) -> CostEstimate:
     """An upper bound for one request that yields `outputs` files such as `made`.
 
@@ -30,14 +34,15 @@ def estimate(card: Card, task: Task, params: Params, outputs: int, made: Expecte
     price, params = card.price, coerce(card, params)
     if price is None or any(_used(card, params, name) for name in price.not_with):
         return unknown
-    quantity = _quantity(card, price, params, outputs, made)
-    rate = _dearest(card, price, params)
-    if quantity is None or rate is None:
-        return unknown
-    for extra in price.surcharges:
-        if _applies(extra, card, params, made):
-            rate = rate * extra.times + extra.plus
-    return CostEstimate(rate * quantity, second_hand=price.confidence is Confidence.SECOND_HAND)
+    with localcontext(prec=_DIGITS):
+        quantity = _quantity(card, price, params, outputs, made)
+        rate = _dearest(card, price, params)
+        if quantity is None or rate is None:
+            return unknown
+        for extra in price.surcharges:
+            if _applies(extra, card, params, made):
+                rate = rate * extra.times + extra.plus
+        return CostEstimate(rate * quantity, second_hand=price.confidence is Confidence.SECOND_HAND)
 
 
 def terms(card: Card, params: Params, outputs: int, made: Expected) -> str:
