@@ -162,8 +162,21 @@ class NotAccepted(AicpError):
 
 
 class ProviderUnavailable(AicpError):
+    """`retry_after`: the seconds for which the vendor asks to be left alone, where it named a time."""
+
     exit_code = 75
     code = "provider_unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_with: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, retry_with=retry_with)
+        self.retry_after = retry_after
 
 
 class Interrupted(AicpError):

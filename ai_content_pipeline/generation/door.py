@@ -235,10 +235,11 @@ class Door:
         for delay in retry_delays(_UPLOAD_TRIES):
             try:
                 return provider.upload(artifact, self.artifacts.path(artifact))
-            except ProviderUnavailable:
-                if delay is None:
+            except ProviderUnavailable as error:
+                asked = error.retry_after or 0.0
+                if delay is None or asked > _LONGEST_PAUSE:
                     raise
-            self._sit_out(delay)
+            self._sit_out(max(delay, asked))
         raise AssertionError("retry_delays ends with None")
 
     # -- bringing a journaled job to its end -----------------------------------------------------------
@@ -296,13 +297,18 @@ class Door:
     def _polled(self, job: Job, provider: Provider, watch: Watch) -> Job:
         """Wait for the vendor to end `job`, and record how."""
         assert job.handle is not None
-        gone = 0
+        gone, slept, gate = 0, 0.0, self.gate(provider.name)
         for due in poll_ages(self._age(job), provider.soonest):
+            if due < slept:
+                continue
             # Never longer, whatever happens to the time of day.
             wait = _GONE_PAUSE if gone else min(due - self._age(job), LONGEST_POLL)
             if wait > 0:
                 self._pause(wait)
-            status = self._status(provider, job.handle)
+            while (quiet := gate.quiet()) > 0:  # asked for by the vendor, maybe about another job
+                self._pause(quiet)
+                slept = self._age(job)
+            status = self._status(provider, job.handle, gate)
             gone = gone + 1 if isinstance(status, Gone) else 0
             if isinstance(status, Gone) and gone < _GONE_ANSWERS and not provider.repeatable:
                 status = Running(message=status.message)
@@ -313,10 +319,13 @@ class Door:
                 raise outcomes.too_slow(job)
         raise AssertionError("poll_ages never end")
 
-    def _status(self, provider: Provider, handle: Handle) -> JobStatus:
+    def _status(self, provider: Provider, handle: Handle, gate: Gate) -> JobStatus:
         try:
             return provider.poll(handle)
-        except ProviderUnavailable:
+        except ProviderUnavailable as error:
+            if error.retry_after:
+                gate.hush(error.retry_after)
+                return Running(message="the vendor asks for a pause; asking again after it")
             return Running(message="the vendor does not answer; asking again")
 
     def _ended(self, job: Job, provider: Provider, status: Succeeded | Failed | Gone) -> Job:

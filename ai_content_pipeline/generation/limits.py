@@ -69,6 +69,7 @@ class Gate:
         self._stopping = stopping
         self._places = threading.Semaphore(limit.in_flight) if limit.in_flight else None
         self._lock = threading.Lock()
+        self._quiet_until = 0.0
         self._allowance = self._burst
         self._counted = clock.monotonic()
 
@@ -108,6 +109,17 @@ class Gate:
         """What the vendor answered to a submit: from now on everybody keeps to it."""
         with self._lock:
             self._pacer.heard(pace, self._clock.monotonic())
+
+    def hush(self, seconds: float) -> None:
+        """The vendor wants no looks at its jobs for so long. It is asked again after `LONGEST_PAUSE` anyway:
+        results are not kept for ever."""
+        until = self._clock.monotonic() + min(seconds, LONGEST_PAUSE)
+        with self._lock:
+            self._quiet_until = max(self._quiet_until, until)
+
+    def quiet(self) -> float:
+        """Seconds until this vendor may be asked how its jobs are; 0: now."""
+        return max(0.0, self._quiet_until - self._clock.monotonic()) if self._quiet_until else 0.0
 
     @property
     def _burst(self) -> float:

@@ -170,7 +170,10 @@ class VendorTransport(httpx.BaseTransport):
         if response.status_code in KEY_REFUSED:
             raise key_refused(self._vendor, self.said(response))
         if not response.is_success:
-            raise ProviderUnavailable(f"{self._vendor}: {self.said(response)} ({response.status_code})")
+            raise ProviderUnavailable(
+                f"{self._vendor}: {self.said(response)} ({response.status_code})",
+                retry_after=retry_after(response),
+            )
         return response
 
     # -- the one POST ----------------------------------------------------------------------------------

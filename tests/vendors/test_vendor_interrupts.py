@@ -88,6 +88,27 @@ def test_the_second_interrupt_does_not_wait_for_a_download(account: Any, action:
     assert account.paid == {"a cup": 1}
 
 
+@pytest.mark.parametrize("vendor", BOTH)
+def test_the_second_interrupt_does_not_wait_for_a_pause(account: Any, vendor: str) -> None:
+    """A vendor that wants no looks for four minutes: gone in seconds; collected later, paid once."""
+    account.sandbox.script(LONG, account.rule(do.Status(code=429, retry_after=240), route=("status",)))
+    account.write(account.pictures(vendor, ["a cup"]))
+    process = account.start("run-chain", "pipeline.yaml", "--yes", "--allow-unpriced")
+    until(lambda: account.sandbox.counts().get(f"{vendor}.status", 0) >= 1, process)
+    time.sleep(0.3)  # its answer is on its way
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130, out + err
+    assert account.sandbox.counts()[f"{vendor}.status"] == 1
+    account.unscript()
+    account.sandbox.advance(60)
+    assert account.aicp("fetch").text.count("collected") == 1
+    assert account.chain().code == 0
+    assert account.paid == {"a cup": 1}
+
+
 def test_an_interrupt_may_cancel_at_the_vendors(account: Any) -> None:
     """--cancel-on-interrupt: both are stopped there, what the vendor answered is said, nothing is charged."""
     account.script(LONG, route=("submit",))

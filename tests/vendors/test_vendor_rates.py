@@ -58,6 +58,21 @@ def test_one_refusal_holds_everybody_back(account: Any) -> None:
     assert account.paid == dict.fromkeys(PROMPTS, 1)
 
 
+def test_looks_wait_as_long_as_a_vendor_asks(account: Any) -> None:
+    """Retry-After: 100 to one look: nobody looks before it is over; exit 0, and each is paid once."""
+    account.sandbox.script(
+        do.RunTime(seconds=60.0),
+        account.rule(do.Status(code=429, retry_after=100), route=("status",), times=1),
+    )
+    account.write(account.pictures("fal", PROMPTS[:4], workers=4))
+    began = vendors_now()
+    assert account.chain().code == 0
+    assert vendors_now() - began >= 100
+    # One or two each before the pause is heard of, one each after it; else it were two dozen each.
+    assert account.sandbox.counts()["fal.status"] <= 4 * 4
+    assert account.paid == dict.fromkeys(PROMPTS[:4], 1)
+
+
 def test_a_vendor_that_is_closed_for_long_is_left_alone(account: Any) -> None:
     """Retry-After: an hour. Exit 75 and how long; those that had not gone are not even sent."""
     account.script(do.Status(code=429, retry_after=3600), route=("submit",))
