@@ -6,7 +6,7 @@ run. Another model is asked only where this one surely refused, or surely was no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ from ai_content_pipeline.cost import CostEstimate, total
 from ai_content_pipeline.engine import events
 from ai_content_pipeline.engine.graph import Choice, Unit
 from ai_content_pipeline.engine.item_results import Made
-from ai_content_pipeline.engine.pricing import FREE, terms, unit_price
+from ai_content_pipeline.engine.pricing import FREE, card_of, terms, unit_price
 from ai_content_pipeline.engine.results import Likeness
 from ai_content_pipeline.engine.scoring import Judge, Shown
 from ai_content_pipeline.engine.takes import Takes
@@ -142,16 +142,17 @@ class Maker:
         unit, best = attempt.unit, made
         if unit.rule is None or made.score is None or not made.low:
             return made
-        last = attempt.orders[-1][0]
-        for take in self._further(made, unit.rule.retries):
-            self._tell(unit, f"{best.likeness_words}; take {take} is made")
+        request, card = attempt.orders[-1][0].request, card_of(choice.step, choice.work)
+        for further, known in self.takes.retries(request, choice.ordinal, card, unit.rule):
+            if known is not None and not (known.state in STANDING or claimable(known)):
+                continue  # it ended without a result, and is not asked for again
+            self._tell(unit, f"{best.likeness_words}; take {further.take} is made")
             try:
-                request = replace(last.request, take=take)
-                again = self._judged(attempt, self._made(attempt, choice, request, retry=True), shown)
+                again = self._judged(attempt, self._made(attempt, choice, further, retry=True), shown)
             except (OutcomeUnknown, Interrupted):
                 raise
             except AicpError as error:
-                attempt.notes.append(f"no take {take}: {error.message}")
+                attempt.notes.append(f"no take {further.take}: {error.message}")
                 best = replace(best, refusal=error)
                 break
             if again.score is None or again.score > (best.score or 0.0):
@@ -159,19 +160,6 @@ class Maker:
             if not best.low:
                 break
         return best
-
-    def _further(self, made: Made, count: int) -> Iterator[int]:
-        """The numbers of up to `count` takes after the one that was made. Those that an earlier run asked
-        for come first; what ended without a result is not asked for again."""
-        if not count or made.job is None:
-            return
-        known = self.door.store.takes(made.job.lineage)
-        later = [job for job in known if job.take > made.job.take][:count]
-        for job in later:
-            if job.state in STANDING or claimable(job):
-                yield job.take
-        newest = max(job.take for job in known)
-        yield from range(newest + 1, newest + 1 + count - len(later))
 
     # -- one job -----------------------------------------------------------------------------------
 

@@ -114,7 +114,7 @@ def learned(card: CostEstimate, bills: Sequence[Decimal]) -> Quote:
 
 def terms(step: ExpandedStep, item: Item, request: JobRequest) -> str:
     """What the price of a request depends on; requests on equal terms are billed alike."""
-    return catalog.terms(_card(step, request), request.params, request.outputs, _shape(item))
+    return catalog.terms(card_of(step, request), request.params, request.outputs, _shape(item))
 
 
 def unit_price(step: ExpandedStep, request: JobRequest) -> Decimal | None:
@@ -122,7 +122,7 @@ def unit_price(step: ExpandedStep, request: JobRequest) -> Decimal | None:
 
     With rates by parameter or surcharges it is not known which of them a reported unit stands for.
     """
-    price = _card(step, request).price
+    price = card_of(step, request).price
     if price is None or len(price.rates) != 1 or price.rates[0].when or price.surcharges:
         return None
     return price.rates[0].usd
@@ -130,12 +130,12 @@ def unit_price(step: ExpandedStep, request: JobRequest) -> Decimal | None:
 
 def card_price(step: ExpandedStep, request: JobRequest) -> Price | None:
     """The card's price, with its source and date."""
-    return _card(step, request).price
+    return card_of(step, request).price
 
 
 def usual_seconds(step: ExpandedStep, request: JobRequest) -> float | None:
     """How long such a job usually takes, by the model's card."""
-    return _card(step, request).seconds
+    return card_of(step, request).seconds
 
 
 def median(values: Sequence[Number]) -> Number:
@@ -145,11 +145,12 @@ def median(values: Sequence[Number]) -> Number:
 
 
 def _card_estimate(step: ExpandedStep, item: Item, request: JobRequest) -> CostEstimate:
-    card = _card(step, request)
+    card = card_of(step, request)
     return catalog.estimate(card, request.model.task, request.params, request.outputs, _shape(item))
 
 
-def _card(step: ExpandedStep, request: JobRequest) -> catalog.Card:
+def card_of(step: ExpandedStep, request: JobRequest) -> catalog.Card:
+    """The card of the model that `request` is for."""
     return step.setting.cards[request.model.name]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from ai_content_pipeline.artifacts import Artifact
 from ai_content_pipeline.cost import CostEstimate, total
 from ai_content_pipeline.engine.graph import Choice, Unit
+from ai_content_pipeline.engine.pricing import card_of
 from ai_content_pipeline.engine.scoring import ScoreBook, Shown
 from ai_content_pipeline.engine.takes import Takes
 from ai_content_pipeline.generation import keys
@@ -22,9 +23,11 @@ Fill = Callable[[JobRequest], JobRequest]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The job of a unit by one of its choices; None where there is none yet."""
+    """The job of a unit by one of its choices; None where there is none yet. `request` is what it asks for,
+    at its current take."""
 
     choice: Choice
+    request: JobRequest
     key: str
     job: Job | None
 
@@ -58,7 +61,7 @@ class Standing:
         request = fill(choice.work)
         request = replace(request, take=self.takes.current(request, choice.ordinal))
         key = keys.request_key(request, choice.ordinal)
-        return Place(choice, key, self.store.job(key))
+        return Place(choice, request, key, self.store.job(key))
 
     @staticmethod
     def after_refusal(unit: Unit, job: Job) -> CostEstimate | None:
@@ -81,7 +84,7 @@ class Standing:
         assert job is not None
         if rule is None or rule.on_low == "warn" or not unit.subjects:
             return Verdict(job)
-        later = self._later(job, unit.retries) if unit.retries else []
+        later = self._later(unit, place)
         scores = [(self._score(unit, one, shown), one) for one in (job, *later) if one.state is State.DONE]
         good = next((one for score, one in scores if score is not None and score >= rule.min_score), None)
         if good is not None:
@@ -93,8 +96,13 @@ class Standing:
             return Verdict(job if len(scores) == 1 else None)
         return Verdict(job, refused=True)
 
-    def _later(self, job: Job, count: int) -> list[Job]:
-        return [one for one in self.store.takes(job.lineage) if one.take > job.take][:count]
+    def _later(self, unit: Unit, place: Place) -> list[Job]:
+        """The jobs of further takes that there are."""
+        if unit.rule is None or not unit.retries:
+            return []
+        card, ordinal = card_of(place.choice.step, place.request), place.choice.ordinal
+        retries = self.takes.retries(place.request, ordinal, card, unit.rule)
+        return [job for _, job in retries if job is not None]
 
     def _score(self, unit: Unit, job: Job, shown: Sequence[Shown] | None) -> float | None:
         """The lowest score of the job's files, if every one of them is known."""

@@ -17,6 +17,7 @@ from ai_content_pipeline.pipeline.fallbacks import Fallbacks, unmeasurable
 from ai_content_pipeline.pipeline.inputs import Inputs, Misplaced, Unresolved
 from ai_content_pipeline.pipeline.own_files import OwnFiles
 from ai_content_pipeline.pipeline.project import find_project
+from ai_content_pipeline.pipeline.raising import raises
 from ai_content_pipeline.pipeline.references import References
 from ai_content_pipeline.pipeline.routing import Routing, still_model, unheeded
 from ai_content_pipeline.pipeline.source import in_order
@@ -145,7 +146,7 @@ class _Expander:
             self._report(step, [replace(fault, path=origin(fault.path)) for fault in wrong])
             return False
         fallbacks = tuple(
-            ExpandedStep(one.step.fields, one.step.verbs, one.setting, one.items, step.position)
+            ExpandedStep(one.step.fields, one.step.verbs, setting, one.items, step.position)
             for one in variants
         )
         self.done.append(ExpandedStep(step.fields, step.verbs, setting, items, step.position, fallbacks))
@@ -176,6 +177,11 @@ class _Expander:
             self.found.append(self.pipeline.source.problem(error.path, *_halves(str(error))))
             return False
         self.warnings += unheeded(fields, jobs, self.references, card)
+        wrong, warnings = raises(fields, jobs, card, self.catalogue)
+        self._report(step, wrong)
+        self.warnings += warnings
+        if wrong:
+            return False
         made = stages.stills(fields, jobs, still.name, self.pipeline.names) if still else None
         if made is not None and still is not None:
             if not self._stills(step, fields, made, still.card):

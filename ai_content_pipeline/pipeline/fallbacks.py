@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ai_content_pipeline import catalog
@@ -21,7 +21,6 @@ class Variant:
     """A step with another model in place of its own. Items are aligned with the step's by index."""
 
     step: PipelineStep
-    setting: Setting
     items: tuple[Item, ...]
 
 
@@ -54,9 +53,9 @@ class Fallbacks:
                 self._fault(at, fallback, misfit.message, misfit.hint)
         if len(self.faults) > before:
             return None
-        step, setting = PipelineStep(variant, self.step.position), _conditioned(self.setting, known)
+        step = PipelineStep(variant, self.step.position)
         try:
-            items = step.verbs.items(self.inputs, setting)
+            items = step.verbs.items(self.inputs, self.setting)
         except Faults as faults:
             for fault in faults.faults:
                 self._fault(at, fallback, fault.message, fault.hint)
@@ -65,7 +64,7 @@ class Fallbacks:
             message = f"it makes {len(items)} files where {fields.model} makes {len(self.items)}"
             self._fault(at, fallback, message, "ask for one file a request, or fall back to another model")
             return None
-        return Variant(step, setting, items)
+        return Variant(step, items)
 
     def _fault(self, at: int, fallback: Fallback, message: str, hint: str | None) -> None:
         fault = Fault(("fallback", at), f"{fallback.model} cannot take over: {message}", hint)
@@ -80,13 +79,25 @@ class Fallbacks:
         if lost:
             names = ", ".join(lost)
             self.warnings.append(f"{fields.name}: as a fallback, {fallback.model} is not sent {names}")
+        field = card.roles.get(Role.REFERENCE)
+        told = any(one.sent and one.strength is not None for one in self.setting.conditioning.values())
+        raised = fields.consistency is not None and fields.consistency.raise_strength is not None
+        if (told or raised) and (field is None or field.strength is None):
+            words = "cannot be told how strongly a reference counts"
+            self.warnings.append(f"{fields.name}: as a fallback, {fallback.model} {words}")
 
 
 def unmeasurable(fields: StepFields, setting: Setting, items: Sequence[Item]) -> list[Fault]:
     """A step that is to compare its results, and has nothing to compare them with."""
     if not isinstance(fields, ModelFields) or fields.consistency is None:
         return []
-    if any(found.names for found in setting.conditioning.values()) or any(item.inputs for item in items):
+    kept = any(found.names for found in setting.conditioning.values())
+    if fields.consistency.raise_strength is not None and not kept:
+        hint = "name 'references' on the step, or remove it"
+        return [
+            Fault(("consistency", "raise_strength"), "there is no reference to count more strongly", hint)
+        ]
+    if kept or any(item.inputs for item in items):
         return []
     hint = "name 'references' on the step, or remove it"
     return [Fault(("consistency",), "there is nothing to compare the results with", hint)]
@@ -111,12 +122,3 @@ def _on(fields: ModelFields, fallback: Fallback, known: set[str]) -> ModelFields
 
 def _sent(params: Mapping[str, Json], fallback: Fallback, known: set[str]) -> dict[str, Json]:
     return {key: value for key, value in params.items() if key in known and key not in fallback.params}
-
-
-def _conditioned(setting: Setting, known: set[str]) -> Setting:
-    """With what the references need told only where the fallback's model has a word for it."""
-    conditioning = {
-        job: replace(found, params={key: value for key, value in found.params.items() if key in known})
-        for job, found in setting.conditioning.items()
-    }
-    return replace(setting, conditioning=conditioning)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ai_content_pipeline.artifacts import Role, Route
 from ai_content_pipeline.catalog import Card
-from ai_content_pipeline.jobs import Json, Params
+from ai_content_pipeline.jobs import Params
 from ai_content_pipeline.pipeline.references import References
 from ai_content_pipeline.pipeline.routing import Job
 from ai_content_pipeline.references import wording
@@ -55,8 +55,7 @@ def with_references(
     kept = {job.number: job for job in jobs if job.choice is not None}
     for number, job in kept.items():
         assert job.choice is not None
-        card = requests.card_of(step, job.entry, setting)
-        conditioning[number] = _conditioning(job, job.choice.route, job.choice.why, card)
+        conditioning[number] = _conditioning(job, job.choice.route, job.choice.why)
 
     def reword(number: int, text: str, card: Card) -> str:
         job = kept.get(number)
@@ -71,31 +70,16 @@ def with_references(
     return replace(setting, conditioning=conditioning, reword=reword)
 
 
-def _conditioning(job: Job, route: Route, why: str, card: Card) -> Conditioning:
-    pictures = tuple(picture for one in job.references for picture in one.pictures)
-    found = Conditioning(
+def _conditioning(job: Job, route: Route, why: str) -> Conditioning:
+    strengths = [one.strength for one in job.references if one.strength is not None]
+    return Conditioning(
         route,
         why,
         tuple(one.name for one in job.references),
-        pictures,
+        tuple(picture for one in job.references for picture in one.pictures),
         tuple(len(one.pictures) for one in job.references),
+        max(strengths, default=None),
     )
-    return replace(found, params=_params(job, card, len(pictures))) if found.sent else found
-
-
-def _params(job: Job, card: Card, pictures: int) -> dict[str, Json]:
-    """What a model must be told beside the pictures: the strongest of their strengths, and their tags."""
-    field = card.roles.get(Role.REFERENCE)
-    if field is None:
-        return {}
-    params: dict[str, Json] = {}
-    strengths = [one.strength for one in job.references if one.strength is not None]
-    if field.strength is not None and strengths:
-        params[field.strength] = max(strengths)
-    if field.tags is not None and field.mention is not None:
-        numbers = range(1, pictures + 1)
-        params[field.tags] = [field.mention.replace("{n}", str(n)).lstrip("@") for n in numbers]
-    return params
 
 
 def _tags(job: Job, card: Card, own: Params) -> dict[str, str]:
@@ -155,7 +139,7 @@ def still_setting(
     field = card.roles[Role.REFERENCE]
     route = Route.EMBEDDINGS if field.kind == "embeddings" else Route.SERVER
     why = f"the first stage of {step}"
-    conditioning = {number: _conditioning(job, route, why, card) for number, job in enumerate(made.jobs)}
+    conditioning = {number: _conditioning(job, route, why) for number, job in enumerate(made.jobs)}
 
     def reword(number: int, text: str, card: Card) -> str:
         job, picture = made.jobs[number], made.jobs[number].start is not None

@@ -80,7 +80,7 @@ class ImageToVideo(ReferenceFields):
             else {role: (file.source,) for role, file in files.items()}
             | references.sources_for(setting, index)
         )
-        params = requests.params_of(self, entry, card, references.params_for(setting, index))
+        params = requests.params_of(self, entry, card, references.params_for(setting, index, card))
         makes = requests.made(f"{setting.name}/{label}", card, self.task, params, sources)
         paths = {role: own[role][1] if role in own else ("input", role.value) for role in files}
         item = Item(setting.name, index, label, index, 0, sources, makes, footage)

@@ -66,7 +66,7 @@ def _asked(
     sources |= references.sources_for(setting, job)
     paths[Role.REFERENCE] = references.where_for(step, job)
     card = requests.card_of(step, entry, setting)
-    params = requests.params_of(step, entry, card, references.params_for(setting, job))
+    params = requests.params_of(step, entry, card, references.params_for(setting, job, card))
     outputs = requests.outputs_of(params, card)
     check_count(len(found) + outputs, requests.counted(card))
     first = files.get(Role.INPUT)

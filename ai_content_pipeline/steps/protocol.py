@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 from ai_content_pipeline.artifacts import Artifact, Kind, Pending, Role, Route, Source
 from ai_content_pipeline.catalog import Card
-from ai_content_pipeline.jobs import JobRequest, Json, LocalWork, Task
+from ai_content_pipeline.jobs import JobRequest, LocalWork, Task
 
 YamlPath = tuple[str | int, ...]
 
@@ -82,7 +82,7 @@ class Conditioning:
 
     `why` says to people what chose the route. `pictures` are all of theirs, subject after subject, and
     `groups` how many each subject has; `names` those subjects in the same order. Only where `sent` do the
-    pictures go into the job's own request. `params` is what the model needs to be told besides.
+    pictures go into the job's own request. `strength` (0 to 1) is the highest of theirs.
     """
 
     route: Route
@@ -90,7 +90,7 @@ class Conditioning:
     names: tuple[str, ...]
     pictures: tuple[Source, ...]
     groups: tuple[int, ...]
-    params: Mapping[str, Json] = field(default_factory=dict)
+    strength: float | None = None
 
     @property
     def sent(self) -> bool:

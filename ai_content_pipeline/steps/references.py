@@ -65,10 +65,19 @@ def task_of(step: ModelFields, card: Card, *, conditioned: bool) -> Task:
     return step.task
 
 
-def params_for(setting: Setting, job: int) -> Mapping[str, Json]:
-    """The parameters that a job's references need; the user's own stand over them."""
-    found = setting.conditioning.get(job)
-    return found.params if found else {}
+def params_for(setting: Setting, job: int, card: Card) -> Mapping[str, Json]:
+    """What a model must be told beside a job's reference pictures: how strongly they count, and their tags.
+    The user's own parameters stand over it."""
+    found, field = setting.conditioning.get(job), card.roles.get(Role.REFERENCE)
+    if found is None or field is None or not found.sent:
+        return {}
+    params: dict[str, Json] = {}
+    if field.strength is not None and found.strength is not None:
+        params[field.strength] = found.strength
+    if field.tags is not None and field.mention is not None:
+        numbers = range(1, len(found.pictures) + 1)
+        params[field.tags] = [field.mention.replace("{n}", str(n)).lstrip("@") for n in numbers]
+    return params
 
 
 def sources_for(setting: Setting, job: int) -> dict[Role, tuple[Source, ...]]:

@@ -71,7 +71,7 @@ def request(step: ModelFields, item: Item, setting: Setting) -> JobRequest:
     """The request that makes `item`."""
     entry = entry_of(step, item.job)
     card = card_of(step, entry, setting)
-    params = params_of(step, entry, card, references.params_for(setting, item.job))
+    params = params_of(step, entry, card, references.params_for(setting, item.job, card))
     seed = next((s for s in (entry.seed, step.params.seed, setting.seed) if s is not None), None)
     prompt = prompt_of(step, entry, setting) if card.prompt else None
     task = references.task_of(step, card, conditioned=bool(item.inputs.get(Role.REFERENCE)))

@@ -31,7 +31,7 @@ def items(step: ModelFields, setting: Setting) -> tuple[Item, ...]:
     for job in range(jobs):
         entry = requests.entry_of(step, job)
         card = requests.card_of(step, entry, setting)
-        params = requests.params_of(step, entry, card, references.params_for(setting, job))
+        params = requests.params_of(step, entry, card, references.params_for(setting, job, card))
         sources = {} if job in given else references.sources_for(setting, job)
         outputs = 1 if job in given else requests.outputs_of(params, card)
         check_count(len(items) + outputs, requests.counted(card))

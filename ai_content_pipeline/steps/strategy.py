@@ -15,13 +15,15 @@ MAX_FALLBACKS = 8
 class Consistency(Fields):
     """``consistency:`` of a step: how alike its results must be to their references, and what if not.
 
-    Scores and `min_score` run from 0 (nothing in common) to 1.
+    Scores and `min_score` run from 0 (nothing in common) to 1. Each retry counts its references by
+    `raise_strength` more than the one before, where its model has a parameter for that.
     """
 
     metric: Literal["color", "color+orb", "clip"] = "color"
     min_score: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.5
     on_low: Literal["warn", "retry", "stop"] = "warn"
     max_retries: Annotated[int, Field(ge=1, le=MAX_RETRIES)] = 1
+    raise_strength: Annotated[float, Field(ge=0.01, le=1, strict=False)] | None = None
 
     @field_validator("min_score", mode="before")
     @classmethod
@@ -30,10 +32,18 @@ class Consistency(Fields):
             raise ValueError(f"{str(value)[:60]!r} is no score; write a number from 0 to 1")
         return value
 
+    @field_validator("raise_strength", mode="before")
+    @classmethod
+    def _step(cls, value: Any) -> Any:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"{str(value)[:60]!r} is no step; write a number from 0.01 to 1, as in 0.1")
+        return value
+
     @model_validator(mode="after")
     def _means_something(self) -> Consistency:
-        if "max_retries" in self.model_fields_set and self.on_low != "retry":
-            raise ValueError("'max_retries' means nothing here; add 'on_low: retry', or remove it")
+        for key in ("max_retries", "raise_strength"):
+            if key in self.model_fields_set and self.on_low != "retry":
+                raise ValueError(f"{key!r} means nothing here; add 'on_low: retry', or remove it")
         return self
 
     @property
