@@ -19,6 +19,7 @@ KEYFRAME_MODELS: Mapping[str, str] = {
     "draft": "draft",
 }
 _NAMED = 4  # models that a hint names
+_ASKED = {Route.PROMPT: "asked for: the last resort, words alone"}
 _LOCAL = "diffusers"
 
 
@@ -67,7 +68,7 @@ def choose(need: Need, wish: Route | None, catalogue: Catalogue) -> Choice:
     obstacles = {route: _OBSTACLES[route](need) for route in Route}
     if wish is not None:
         if obstacles[wish] is None:
-            return Choice(wish, "asked for")
+            return Choice(wish, _ASKED.get(wish, "asked for"))
         raise NoRoute(
             f"route {wish.value} cannot work: {obstacles[wish]}", _hint(need, wish, obstacles, catalogue)
         )
