@@ -35,7 +35,7 @@ class ColorAndOrb:
 
         grey = opaque(picture).convert("L")
         grey.thumbnail((_EDGE, _EDGE), reducing_gap=2.0)
-        points, features = cv2.ORB_create(nfeatures=_FEATURES).detectAndCompute(np.asarray(grey), None)
+        points, features = cv2.ORB.create(nfeatures=_FEATURES).detectAndCompute(np.asarray(grey), None)
         return _Seen(self._color.look(picture), np.float32([point.pt for point in points]), features)
 
     def alike(self, reference: _Seen, picture: _Seen) -> float:
