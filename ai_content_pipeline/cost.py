@@ -10,6 +10,7 @@ from enum import StrEnum
 
 MICRO = Decimal("0.000001")
 ZERO = Decimal(0)
+_CENT = Decimal("0.01")
 _AMOUNT = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,6})?|\.[0-9]{1,6})")
 
 
@@ -63,12 +64,15 @@ def to_micro(usd: Decimal) -> int:
 
 
 def from_micro(micro: int) -> Decimal:
-    return Decimal(micro).scaleb(-6)
+    """Dollars as people write them: ``0``, ``2.90``, ``0.0398``; no ``2.900000``."""
+    usd = Decimal(micro).scaleb(-6)
+    cents = usd.quantize(_CENT)
+    return cents if usd and cents == usd else usd.normalize()
 
 
 def format_usd(usd: Decimal) -> str:
     """``$0.15``, ``$1.20``, ``$0.0398``: two places at least, four at most unless that would show zero."""
-    places = 2 if usd == usd.quantize(Decimal("0.01")) else 4
+    places = 2 if usd == usd.quantize(_CENT) else 4
     if usd and abs(usd) < Decimal("0.0001"):
         places = 6
     return f"${usd:.{places}f}"

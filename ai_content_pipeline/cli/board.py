@@ -9,7 +9,7 @@ from itertools import islice
 
 from ai_content_pipeline.cli.progress import count, reason, what_now
 from ai_content_pipeline.cli.text import Line, Span, cells, one_line, padded
-from ai_content_pipeline.cost import format_usd
+from ai_content_pipeline.cost import CostEstimate
 from ai_content_pipeline.engine import events
 from ai_content_pipeline.engine.results import ItemResult, ItemState
 
@@ -56,7 +56,7 @@ class Board:
         self._steps: dict[str, _Step] = {}
         self._running: dict[str, _Item] = {}
         self._widest = 0  # columns of the longest name so far: what stands beside it does not jump
-        self._spent = Decimal(0)
+        self._spent = CostEstimate()
         self._failure = ""
         self._deadline: float | None = None
         self._over = False
@@ -90,7 +90,8 @@ class Board:
 
     def _ended(self, result: ItemResult, spent: Decimal) -> None:
         self._running.pop(result.address, None)
-        self._spent = spent
+        rough = self._spent.second_hand or bool(result.rough and result.cost)
+        self._spent = CostEstimate(spent, second_hand=rough)
         if result.step in self._steps:
             self._steps[result.step].count(result.state)
         if result.state in _BADLY:
@@ -144,7 +145,7 @@ class Board:
         if self._deadline is not None:
             left = clock_time(max(0.0, self._deadline - now))
             yield ((f"  interrupted: collecting what runs, {left} left; ^C again detaches", "yellow"),)
-        yield ((f"  {clock_time(now - self._begun)}   {format_usd(self._spent)}", "dim"),)
+        yield ((f"  {clock_time(now - self._begun)}   {self._spent}", "dim"),)
 
 
 def _bar(step: _Step, width: int) -> Line:

@@ -107,7 +107,7 @@ def run_command(wish: Wish) -> int:
         outcome.exit_code, outcome.run_id = result.exit_code, result.run_id
         outcome.why, outcome.retry_with = ended(result), result.resume_with
         outcome.data = document.build(result, result.output_dir)
-        outcome.cost = {"spent_usd": str(result.spent), "cap_usd": None if cap is None else str(cap)}
+        outcome.cost = {"spent_usd": f"{result.spent:f}", "cap_usd": None if cap is None else f"{cap:f}"}
         console.summary(result, page)
     return outcome.exit_code
 

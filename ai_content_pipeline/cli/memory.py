@@ -36,6 +36,9 @@ def memory(environ: Mapping[str, str], start: Path | None = None) -> Iterator[Wo
 
 def job_data(job: Job) -> dict[str, object]:
     """A job of the journal, for machines. Nothing in it is a credential."""
+    from ai_content_pipeline.engine.collect import kept_until
+
+    until = kept_until(job)
     return {
         "address": job.address,
         "state": job.state.value,
@@ -47,5 +50,5 @@ def job_data(job: Job) -> dict[str, object]:
         "reserved_micro_usd": job.reserved,
         "message": job.message,
         "submitted": None if job.submitted_at is None else job.submitted_at.isoformat(),
-        "collect_until": None if job.expires is None else job.expires.isoformat(),
+        "collect_until": None if until is None else until.isoformat(),
     }

@@ -130,7 +130,7 @@ def price(result: ItemResult) -> tuple[str, ...]:
     """What this run paid for an item, if anything."""
     if result.cost is None:
         return ("price unknown",)
-    about = "~" if result.estimate.second_hand and not result.reported else ""
+    about = "~" if result.rough else ""
     return (f"{about}{format_usd(result.cost)}",) if result.cost else ()
 
 

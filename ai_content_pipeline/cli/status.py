@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ai_content_pipeline.cli import options
+
+if TYPE_CHECKING:
+    from ai_content_pipeline.generation.store import Job
 
 
 @click.command("status", short_help="Show what is open.")
@@ -16,7 +19,7 @@ def command(**arguments: Any) -> int:
     """Show what this project has running at vendors, what is in doubt and what failed but was billed."""
     from ai_content_pipeline.cli.execute import invocation
     from ai_content_pipeline.cli.memory import job_data, memory
-    from ai_content_pipeline.cost import format_usd, from_micro
+    from ai_content_pipeline.engine.collect import kept_until
     from ai_content_pipeline.generation.store import OPEN, State
 
     with (
@@ -33,15 +36,25 @@ def command(**arguments: Any) -> int:
                 job.address,
                 str(job.description.get("model", "")),
                 job.state.value.replace("_", " "),
-                "" if job.reserved is None else format_usd(from_micro(job.reserved)),
+                _reserved(job),
+                "" if (until := kept_until(job)) is None else f"{until:%Y-%m-%d %H:%M} UTC",
                 job.message or "",
             )
             for job in jobs
         ]
         if rows:
-            console.table(("item", "model", "state", "reserved", "what is known"), rows, align="lllrl")
+            columns = ("item", "model", "state", "reserved", "collect before", "what is known")
+            console.table(columns, rows, align="lllrll")
         if any(job.state is State.IN_DOUBT for job in jobs):
             console.say("in doubt: aicp resume --in-doubt wait|resubmit|abandon")
         if any(job.state in OPEN for job in jobs):
             console.say("running: aicp fetch collects what is ready")
     return outcome.exit_code
+
+
+def _reserved(job: Job) -> str:
+    from ai_content_pipeline.cost import CostEstimate, from_micro
+
+    if job.reserved is None:
+        return "unknown"
+    return str(CostEstimate(from_micro(job.reserved), second_hand=bool(job.description.get("second_hand"))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime
 
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError
@@ -79,12 +80,22 @@ def left_running(workshop: Workshop) -> Iterator[str]:
 
 
 def _kept(provider: str, jobs: Sequence[Job]) -> str:
-    """Until when all results are surely there: none is made before its job was submitted."""
-    kept = RESULTS_KEPT.get(provider)
-    if kept is None:
+    """Until when all results are surely there."""
+    untils = [until for job in jobs if (until := kept_until(job)) is not None]
+    if not untils:
         return f"{provider} does not say how long it keeps a result, so do it soon"
-    until = min(filter(None, (job.submitted_at for job in jobs))) + kept
-    return f"do it before {until:%Y-%m-%d %H:%M} UTC, when {provider} may delete the first result"
+    return f"do it before {min(untils):%Y-%m-%d %H:%M} UTC, when {provider} may delete the first result"
+
+
+def kept_until(job: Job) -> datetime | None:
+    """Until when the vendor surely keeps the result of a job; None where it does not say, or has none.
+
+    By its own word once the job has ended, else counted from the submit: no result is made before that.
+    """
+    kept = RESULTS_KEPT.get(job.provider)
+    if job.expires is not None or kept is None or job.submitted_at is None or job.state not in OPEN:
+        return job.expires
+    return job.submitted_at + kept
 
 
 def cancel_jobs(

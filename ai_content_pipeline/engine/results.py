@@ -109,6 +109,11 @@ class ItemResult:
     def address(self) -> str:
         return f"{self.step}/{self.label}"
 
+    @property
+    def rough(self) -> bool:
+        """Whether what it cost rests on a second-hand price; shown with ~."""
+        return self.estimate.second_hand and not self.reported
+
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
@@ -149,6 +154,11 @@ class RunResult:
     @property
     def items(self) -> tuple[ItemResult, ...]:
         return tuple(item for step in self.steps for item in step.items)
+
+    @property
+    def spent_estimate(self) -> CostEstimate:
+        """`spent`, and whether it rests on second-hand prices: also those of an earlier go of this run."""
+        return CostEstimate(self.spent, second_hand=self.spent > 0 and any(item.rough for item in self.items))
 
     def step(self, name: str) -> StepResult:
         return next(step for step in self.steps if step.name == name)

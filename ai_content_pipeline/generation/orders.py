@@ -71,7 +71,7 @@ def claim(
         take=request.take,
         provider=request.model.provider,
         endpoint=request.model.endpoint,
-        description=_description(request, seed, order.terms),
+        description=_description(request, seed, order),
         wire=wire,
         outputs=request.outputs,
         run=run,
@@ -84,7 +84,7 @@ def claim(
     )
 
 
-def _description(request: JobRequest, seed: int | None, terms: str | None) -> dict[str, Json]:
+def _description(request: JobRequest, seed: int | None, order: Order) -> dict[str, Json]:
     """What the journal remembers of a job for people: enough to show it without the YAML."""
     return {
         "model": request.model.name,
@@ -94,7 +94,8 @@ def _description(request: JobRequest, seed: int | None, terms: str | None) -> di
         "params": dict(request.params),
         "seed": seed,
         "inputs": {role.value: [file.sha256 for file in found] for role, found in files(request).items()},
-        "terms": terms,
+        "terms": order.terms,
+        "second_hand": order.estimate.second_hand,
     }
 
 

@@ -218,12 +218,16 @@ class SqliteStore:
 
     def spend(self) -> list[Spend]:
         query = """
-            SELECT run, model, date(at / 1000000, 'unixepoch'), count(*), coalesce(sum(reserved), 0),
-                coalesce(sum(CASE status WHEN 'reserved' THEN reserved END), 0), coalesce(sum(reported), 0),
-                coalesce(sum(CASE WHEN status IN ('in_doubt', 'abandoned') THEN reserved END), 0),
-                sum(reserved IS NULL AND reported IS NULL)
-            FROM charge WHERE status <> 'released' GROUP BY 1, 2, 3 ORDER BY 3, 1, 2"""
-        return self._writer.look(lambda db: [Spend(*row) for row in db.execute(query)])
+            SELECT charge.run, model, date(at / 1000000, 'unixepoch'), count(*),
+                coalesce(sum(charge.reserved), 0),
+                coalesce(sum(CASE status WHEN 'reserved' THEN charge.reserved END), 0),
+                coalesce(sum(reported), 0),
+                coalesce(sum(CASE WHEN status IN ('in_doubt', 'abandoned') THEN charge.reserved END), 0),
+                sum(charge.reserved IS NULL AND reported IS NULL),
+                coalesce(max(json_extract(description, '$.second_hand')), 0)
+            FROM charge JOIN job USING (key)
+            WHERE status <> 'released' GROUP BY 1, 2, 3 ORDER BY 3, 1, 2"""
+        return self._writer.look(lambda db: [Spend(*row[:-1], bool(row[-1])) for row in db.execute(query)])
 
     def timings(self, endpoint: str, limit: int = 50) -> list[float]:
         query = """

@@ -189,6 +189,7 @@ class Spend:
     reported: int
     in_doubt: int
     unpriced: int  # jobs without any known price
+    second_hand: bool = False  # what is not reported rests on prices that others reported
 
 
 def claimable(job: Job) -> bool:

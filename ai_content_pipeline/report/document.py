@@ -138,6 +138,7 @@ def _error(error: ItemError) -> Object:
 def _cost(result: RunResult) -> Object:
     return {
         "spent_usd": _amount(result.spent),
+        "spent_second_hand": result.spent_estimate.second_hand,
         "not_spent_usd": _amount(result.not_spent.usd),
         "cap_usd": _amount(result.cap),
         **_estimate(result.items),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai_content_pipeline.artifacts import Kind
-from ai_content_pipeline.cost import format_usd, total
+from ai_content_pipeline.cost import CostEstimate, total
 from ai_content_pipeline.engine.results import ItemResult, ItemState, RunResult, StepResult
 from ai_content_pipeline.report import problems, strip, timeline, words
 from ai_content_pipeline.report.shots import Photographer, Shot
@@ -124,8 +124,8 @@ def _facts(result: RunResult) -> Iterable[tuple[str, str]]:
     if (left := words.not_spent(result)) is not None:
         yield "Not spent", left
     now = _spent(result.items)
-    if now != result.spent:
-        yield "By this command", format_usd(now)
+    if now.usd != result.spent:
+        yield "By this command", str(now)
     clips = _shown_clips(result)
     if clips:
         length = sum(item.artifact.info.seconds or 0.0 for item in clips if item.artifact)
@@ -164,12 +164,15 @@ def _line(step: str, type_: str, model: str, workers: str, items: Sequence[ItemR
         items=len(items),
         cached=sum(item.state is ItemState.CACHED for item in items),
         estimate=str(total(item.estimate for item in items)) if paid else "–",
-        spent=format_usd(_spent(items)) + (" + unknown" if unknown else "") if paid else "–",
+        spent=f"{_spent(items)}{' + unknown' if unknown else ''}" if paid else "–",
     )
 
 
-def _spent(items: Iterable[ItemResult]) -> Decimal:
-    return sum((item.cost for item in items if item.cost is not None), Decimal(0))
+def _spent(items: Iterable[ItemResult]) -> CostEstimate:
+    """As far as it is known; with ~ where it rests on second-hand prices."""
+    costly = [item for item in items if item.cost]
+    spent = sum((item.cost for item in costly if item.cost), Decimal(0))
+    return CostEstimate(spent, second_hand=any(item.rough for item in costly))
 
 
 def _notes(result: RunResult) -> Iterable[str]:

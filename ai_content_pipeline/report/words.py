@@ -88,7 +88,7 @@ def price(item: ItemResult) -> str | None:
         return None
     if item.reported:
         return format_usd(item.cost)
-    return f"{'~' if item.estimate.second_hand else ''}{format_usd(item.cost)} (estimate)"
+    return f"{'~' if item.rough else ''}{format_usd(item.cost)} (estimate)"
 
 
 def not_spent(result: RunResult) -> str | None:
@@ -107,6 +107,6 @@ def scores(item: ItemResult) -> str | None:
 
 
 def spent(result: RunResult) -> str:
-    """``$2.80 of $5.00``"""
-    text = format_usd(result.spent)
+    """``~$2.80 of $5.00``: with ~ where it rests on second-hand prices."""
+    text = str(result.spent_estimate)
     return text if result.cap is None else f"{text} of {format_usd(result.cap)}"

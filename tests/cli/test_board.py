@@ -14,6 +14,7 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -25,6 +26,7 @@ from ai_content_pipeline.cli.board import Board, clock_time
 from ai_content_pipeline.cli.console import Console
 from ai_content_pipeline.cli.options import Showing
 from ai_content_pipeline.cli.text import cells, plain
+from ai_content_pipeline.cost import CostEstimate
 from ai_content_pipeline.engine import events
 from ai_content_pipeline.engine.results import ItemError, ItemResult, ItemState
 
@@ -64,6 +66,18 @@ def test_a_step_shows_what_became_of_its_items():
     assert step == f"  clips  {'━' * 18}{'─' * 6}  2/4  1 cached  1 failed  1 left out"
     assert "  last failure  clips/scene_3: refused" in rest
     assert rest[-1] == "  0:00   $1.40"
+
+
+def test_an_amount_by_a_second_hand_price_is_shown_as_one():
+    """With ~, as soon as one item was paid at such a price; what the vendor reported has none."""
+    estimate = CostEstimate(Decimal("0.70"), second_hand=True)
+    paid = ItemResult(
+        "clips", 0, "scene_1", Kind.VIDEO, ItemState.DONE, estimate=estimate, cost=Decimal("0.70")
+    )
+    billed = board(events.ItemEnded(replace(paid, reported=True), Decimal("0.70")))
+    assert drawn(billed)[-1] == "  0:00   $0.70"
+    both = board(events.ItemEnded(paid, Decimal("0.70")), ended("clips", 1, ItemState.DONE))
+    assert drawn(both)[-1] == "  0:00   ~$1.40"
 
 
 def test_a_running_item_shows_how_long_and_what_the_vendor_said():

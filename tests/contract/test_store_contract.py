@@ -307,6 +307,17 @@ def test_spend_adds_up(journal):
     assert (second.run, second.day, second.jobs, second.reserved) == ("other", "2026-05-18", 1, 100)
 
 
+def test_spend_tells_second_hand_prices_apart(journal):
+    """One job at a price that others reported, and the row says so; a journal that does not tell says no."""
+    for key, run, told in (("a", "one", {"second_hand": True}), ("b", "one", {}), ("c", "two", {}),
+                           ("d", "three", {"second_hand": False})):  # fmt: skip
+        description = {"model": "m", "kind": "image", **told}
+        assert journal.claim(key, run=run, description=description) is Claimed.MINE
+    assert {row.run: row.second_hand for row in journal.store.spend()} == {
+        "one": True, "two": False, "three": False,
+    }  # fmt: skip
+
+
 # -- caps -----------------------------------------------------------------------------------------
 
 

@@ -93,6 +93,7 @@ def test_a_job_is_journaled_with_all_that_is_needed_later(world):
         "seed": made.job.wire.payload["seed"],
         "inputs": {"start": [file.sha256]},
         "terms": None,
+        "second_hand": False,
     }
     assert (made.job.address, made.job.run, made.job.outputs) == ("stills/a cup", "run", 2)
     assert made.job.wire.payload["start"] == [f"fake://{file.sha256}"]

@@ -109,7 +109,7 @@ def test_fal_proves_nothing_so_it_is_held(account: Any, silence: do.AnyAction) -
         assert "nobody knows whether it was accepted" in fault.message
         assert "aicp resume --in-doubt" in str(fault.hint)
     assert account.accepted == 0
-    assert str(result.spent) == "0.150000"
+    assert str(result.spent) == "0.15"
 
 
 def test_fal_holds_only_until_its_listing_shows_the_job(account: Any) -> None:

@@ -88,7 +88,7 @@ def test_an_unknown_price_is_refused(account: Any) -> None:
     assert "--allow-unpriced" in said.err
     assert account.sandbox.counts() == {}
     assert account.chain("--max-cost", "0.01").code == 0
-    assert "1 jobs had no known price" in account.aicp("cost").text
+    assert "1 job had no known price and is not in these sums" in account.aicp("cost").text
 
 
 @pytest.mark.parametrize("top", ["", "max_cost: 5.00"])

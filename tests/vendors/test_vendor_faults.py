@@ -303,7 +303,7 @@ def test_a_429_is_one_reservation(account: Any) -> None:
     account.script(do.Status(code=429), route=("submit",), times=4)
     account.write(account.pictures("fal", ["a cup"]))
     assert account.chain("--max-cost", "0.15").code == 0
-    assert account.aicp("cost", "--json").data["estimated_usd"] == "0.150000"
+    assert account.aicp("cost", "--json").data["estimated_usd"] == "0.15"
 
 
 @pytest.mark.parametrize("phase", ["queued", "running"])
