@@ -227,7 +227,7 @@ class SqliteStore:
                 coalesce(max(json_extract(description, '$.second_hand')), 0)
             FROM charge JOIN job USING (key)
             WHERE status <> 'released' GROUP BY 1, 2, 3 ORDER BY 3, 1, 2"""
-        return self._writer.look(lambda db: [Spend(*row[:-1], bool(row[-1])) for row in db.execute(query)])
+        return self._writer.look(lambda db: [Spend(*(*row[:-1], bool(row[-1]))) for row in db.execute(query)])
 
     def timings(self, endpoint: str, limit: int = 50) -> list[float]:
         query = """
