@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+import threading
 
 
 def main() -> None:
@@ -26,6 +28,10 @@ def main() -> None:
     except KeyboardInterrupt:  # before or after any command: nothing to save, nothing to explain
         sys.stderr.write("interrupted\n")
         code = 130
+    if (
+        threading.active_count() == 1
+    ):  # nothing is waited for any more: a late ^C would only spoil the exit code
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What is left goes with the process; looking through it once more takes a tenth of a second.
     gc.disable()
     gc.freeze()

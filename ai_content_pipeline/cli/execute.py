@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -82,13 +82,14 @@ def run_command(wish: Wish) -> int:
     from ai_content_pipeline.report import document
     from ai_content_pipeline.report.words import ended
 
-    with invocation(wish.command, wish.showing) as (console, outcome):
+    over = threading.Event()
+    with _stoppable(over), invocation(wish.command, wish.showing) as (console, outcome):
         wish, agreed = agreement.taken(wish)
         expansion, project = prepared(wish, console, keep=True)
         root, parts = _output(wish, expansion, project)
         cap = consent.cap(wish.max_cost, expansion)
         environ = environment(wish.env_file)
-        with open_workshop(project, environ) as workshop, _terminable():
+        with open_workshop(project, environ) as workshop:
             prices = PriceBook(workshop.store)
             plan = planned(wish, expansion, workshop.store, workshop.artifacts, prices)
             if agreed is not None:
@@ -102,7 +103,7 @@ def run_command(wish: Wish) -> int:
             with SafeFolder(root, parts):
                 pass  # a folder that cannot be written to is found out now, before anything is paid
             with console.progress():
-                result = run(expansion, workshop, options, _teller(wish, console, workshop))
+                result = run(expansion, workshop, options, _teller(wish, console, workshop, over))
             _, page = report.write(result, result.output_dir)
         outcome.exit_code, outcome.run_id = result.exit_code, result.run_id
         outcome.why, outcome.retry_with = ended(result), result.resume_with
@@ -185,16 +186,19 @@ def _output(wish: Wish, expansion: Expansion, project: Project) -> tuple[Path, S
     return project.root, (*parts[:-1], f"{parts[-1]}.draft") if wish.draft else parts
 
 
-def _teller(wish: Wish, console: Console, workshop: Workshop) -> Callable[[Event], None]:
-    """Events go to the console; with --cancel-on-interrupt a ^C also goes to the vendors."""
-    if not wish.cancel_on_interrupt:
-        return console.on_event
+def _teller(
+    wish: Wish, console: Console, workshop: Workshop, over: threading.Event
+) -> Callable[[Event], None]:
+    """Events go to the console; with --cancel-on-interrupt a ^C also goes to the vendors. The run's end sets
+    `over`."""
+    from ai_content_pipeline.engine import events
     from ai_content_pipeline.engine.collect import cancel_jobs
-    from ai_content_pipeline.engine.events import Interrupting
 
     def tell(event: Event) -> None:
+        if isinstance(event, events.RunEnded):
+            over.set()
         console.on_event(event)
-        if isinstance(event, Interrupting):
+        if wish.cancel_on_interrupt and isinstance(event, events.Interrupting):
             for job, answer in cancel_jobs(workshop, mine=True):
                 console.say(f"{job.address}  {job.provider}: {answer.value.replace('_', ' ')}")
 
@@ -221,16 +225,14 @@ def _options(
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a run as ^C does: cleanly."""
+def _stoppable(over: threading.Event) -> Iterator[None]:
+    """^C, SIGTERM and SIGHUP end the command cleanly until `over` is set: the run has ended then, and nothing
+    keeps its report from being written and shown, however often they come."""
+    from ai_content_pipeline.engine import signals
 
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt() -> None:
+        if not over.is_set():
+            raise KeyboardInterrupt
 
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
-    try:
+    with signals.heard(interrupt):
         yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 import time
@@ -204,4 +206,42 @@ def test_an_interrupt_that_cannot_cancel_still_ends_well(account: Any) -> None:
     out, err = process.communicate(timeout=60)
     assert process.returncode in (0, 130), out + err
     assert err.count("fal: no answer") == 2
+    assert account.paid == {"picture 0": 1, "picture 1": 1}
+
+
+@pytest.mark.parametrize("how", [[], ["--json"]], ids=["text", "json"])
+def test_nobody_is_too_impatient_for_the_last_report(account: Any, how: list[str]) -> None:
+    """^C again and again until it has ended: exit 130, the whole report, how to go on; not a word twice."""
+    account.script(LONG, route=("submit",))
+    process = begun(account, "fal", *how)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.003)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, out + err
+    assert "Traceback" not in err
+    assert len(re.findall(r"interrupted:? ?\n", err)) == 0
+    report = json.loads(account.report)
+    assert (report["exit_code"], report["resume_with"].split()[:2]) == (130, ["aicp", "run-chain"])
+    if how:
+        assert json.loads(out)["data"]["run"] == report["run"]
+    else:
+        assert err.count("to go on: aicp run-chain pipeline.yaml") == 1
+        assert "2 jobs go on at fal: aicp fetch" in err
+    account.sandbox.advance(60)
+    assert account.aicp("fetch").text.count("collected") == 2
+    assert account.paid == {"picture 0": 1, "picture 1": 1}
+
+
+def test_nohup_keeps_a_run_going(account: Any) -> None:
+    """Started with hangups ignored, a closed terminal ends nothing: exit 0, everything is made."""
+    account.script(do.RunTime(seconds=2.0), route=("submit",))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited by what is started now
+    try:
+        process = begun(account, "fal")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
     assert account.paid == {"picture 0": 1, "picture 1": 1}
