@@ -149,11 +149,11 @@ def wan(scale: Scale, folder: Path, rate: float) -> None:
 def one_wan(scale: Scale, folder: Path, rate: float, which: tuple[Any, str], tera: float) -> float:
     """One profile in memory. `tera`: of a forward pass, where that was counted before; returned."""
     from ai_content_pipeline.providers.local.loading import load_wan
-    from ai_content_pipeline.providers.local.machine import Machine
+    from ai_content_pipeline.providers.local.machine import Machine, Offload
 
     (profile, name), (width, height, frames) = which, scale.clip
     picture = Image.linear_gradient("L").resize((width, height)).convert("RGB")
-    pipeline = load_wan(folder, "wan_i2v", Machine(scale.device, "bench"), profile)
+    pipeline = load_wan(folder, "wan_i2v", Machine(scale.device, "bench"), profile, Offload.NONE)
     pipeline.to(scale.device)
 
     def clip(steps: int, guidance: float, told: Any = None) -> Any:

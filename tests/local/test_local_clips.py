@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from ai_content_pipeline.artifacts import Artifact, Role
 from ai_content_pipeline.errors import ConfigurationError, NotAccepted
 from ai_content_pipeline.jobs import Task
 from ai_content_pipeline.media.probe import verify
-from ai_content_pipeline.providers.local.tiny import build_few_step_lora
 
 T2V, I2V, R2V = Task.TEXT_TO_VIDEO, Task.IMAGE_TO_VIDEO, Task.REFERENCE_TO_VIDEO
 QUICK: dict[str, Any] = {"num_inference_steps": 2, "num_frames": 5, "width": 48, "height": 32}
@@ -184,68 +182,7 @@ def test_a_picture_is_not_asked_of_a_video_model(gpu: Any) -> None:
         gpu.submit("sdxl", T2V)
 
 
-# -- speed ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def own(gpu: Any, tmp_path: Path) -> Any:
-    """The same machine, its folder of weights to be changed."""
-    shutil.copytree(gpu.models / I2V_480, tmp_path / "m" / I2V_480)
-    gpu.models = tmp_path / "m"
-    gpu.provider = gpu.another()
-    return gpu
-
-
-def test_fast_takes_fewer_steps_and_four_with_a_lora_for_it(own: Any) -> None:
-    """Without a LoRA fast is 20 steps; with one it is 4, without guidance, on the noise levels it knows."""
-    given, small = roles(own, "start"), {"num_frames": 5, "width": 32, "height": 32}
-    plain = own.submit(I2V_480, I2V, inputs=given, profile="fast", **small)
-    ticket = own.provider._tickets[plain.request_id]
-    assert ticket.work.facts["steps"] == 20
-    assert ticket.work.facts["guidance_scale"] == 5.0
-    first = own.frames(own.end(plain).outputs[0].path)
-    build_few_step_lora(own.models / I2V_480)
-    own.provider.close()
-    own.provider = own.another()
-    quick = own.submit(I2V_480, I2V, inputs=given, profile="fast", **small)
-    ticket = own.provider._tickets[quick.request_id]
-    assert ticket.work.facts["steps"] == 4
-    assert ticket.work.facts["guidance_scale"] == 1.0
-    assert apart(first, own.frames(own.end(quick).outputs[0].path)) > 0
-    (model,) = own.provider._desk._residents.values()
-    assert model.pipeline.scheduler.config.flow_shift == 5.0
-    levels = [round(float(time)) for time in model.pipeline.scheduler.timesteps]
-    assert levels == [999, 937, 833, 625]
-
-
-def test_fast_keeps_the_transformer_in_eight_bits(gpu: Any) -> None:
-    """Its weights take a quarter of the memory between two uses; the clip is a little different."""
-    import torch
-
-    exact = gpu.clip("wan2.1_t2v_1.3b", T2V, **QUICK)
-    cast = gpu.clip("wan2.1_t2v_1.3b", T2V, profile="fast", **QUICK)
-    assert apart(exact, cast) > 0
-    kinds = [
-        {parameter.dtype for parameter in model.pipeline.transformer.blocks.parameters()}
-        for model in gpu.provider._desk._residents.values()
-    ]
-    assert kinds[0] == {torch.float32}
-    assert torch.float8_e4m3fn in kinds[1]
-
-
-@pytest.mark.parametrize("offload", ["none", "model", "group"])
-@pytest.mark.parametrize(
-    ("key", "mode", "task"), [("sdxl", "none", Task.TEXT_TO_IMAGE), (VACE, "start", I2V)]
-)
-def test_where_weights_wait_changes_nothing(gpu: Any, key: str, mode: str, task: Task, offload: str) -> None:
-    """Every way to spread a model out makes the same picture; clips are then decoded in tiles."""
-    params = QUICK if task is I2V else {"num_inference_steps": 2}
-    plain = gpu.make(key, task, inputs=roles(gpu, mode), **params).outputs[0].still
-    gpu.provider.close()
-    gpu.environ = {"AICP_DIFFUSERS_OFFLOAD": offload}
-    gpu.provider = gpu.another()
-    spread = gpu.make(key, task, inputs=roles(gpu, mode), **params).outputs[0].still
-    assert apart([plain], [spread]) <= 1
+# -- settings -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

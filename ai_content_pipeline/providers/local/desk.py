@@ -16,11 +16,12 @@ from ai_content_pipeline.errors import AicpError, OutOfMemory
 from ai_content_pipeline.providers.local import sdxl, wan, weights
 from ai_content_pipeline.providers.local.asked import Asked
 from ai_content_pipeline.providers.local.fitting import Locate
-from ai_content_pipeline.providers.local.machine import Machine
+from ai_content_pipeline.providers.local.machine import Machine, Offload
 from ai_content_pipeline.providers.local.made import Made, Resident, Stopped, Work
 from ai_content_pipeline.providers.local.residents import (
     Place,
     area_of,
+    batch_of,
     broken,
     is_memory,
     load,
@@ -30,17 +31,20 @@ from ai_content_pipeline.providers.local.residents import (
 
 _MOST_RESIDENT = 3  # models kept in memory, where it is not the GPU's
 _FAREWELL = 60.0  # seconds that the last step may take
-_BATCH = {"sdxl": 4, "wan_t2v": 2}
 
 
 @dataclass(eq=False)
 class Ticket:
-    """One job that waits, runs or has ended (`made` or `error`). `seconds` is its share of a pass."""
+    """One job that waits, runs or has ended (`made` or `error`). `seconds` is its share of its passes.
+
+    `again`: memory ran out for it once, so it gets a pass of its own.
+    """
 
     place: Place
     work: Work
     ended: threading.Event = field(default_factory=threading.Event)
     unwanted: bool = False
+    again: bool = False
     progress: float | None = None
     made: Made | None = None
     error: AicpError | None = None
@@ -121,12 +125,13 @@ class Desk:
         while (first := self._next()) is not None:
             try:
                 resident = self._resident(first)
-                self._pass(first.place, resident, self._batch(first))
+                if batch := self._batch(first):  # else it was given up while its model was loaded
+                    self._pass(first.place, resident, batch)
             except AicpError as error:
                 self._fail(first, error)
             except Exception as error:  # noqa: BLE001  the boundary of a pass: the next job is another one
-                self._residents.pop(first.place, None)
-                self._fail(first, broken(error))
+                lost = self._residents.pop(first.place, None)
+                self._fail(first, broken(error, first.work, lost))
 
     def _next(self) -> Ticket | None:
         with self._changed:
@@ -140,9 +145,9 @@ class Desk:
             room = self._most(first)
             batch: list[Ticket] = []
             for ticket in list(self._waiting):
-                same = ticket.place == first.place and ticket.work.alike == first.work.alike
                 if ticket is first or (
-                    same and sum(one.work.outputs for one in batch) + ticket.work.outputs <= room
+                    _may_share(first, ticket)
+                    and sum(one.work.outputs for one in batch) + ticket.work.outputs <= room
                 ):
                     batch.append(ticket)
                     self._waiting.remove(ticket)
@@ -150,7 +155,7 @@ class Desk:
             return batch
 
     def _most(self, ticket: Ticket) -> int:
-        usual = _BATCH.get(ticket.place.family, 1)
+        usual = batch_of(ticket.place)
         asked = self._environ.get("AICP_DIFFUSERS_MAX_BATCH", "").strip()
         return max(1, int(asked)) if asked.isdigit() and usual > 1 else usual
 
@@ -167,21 +172,26 @@ class Desk:
     def _pass(self, place: Place, resident: Resident, batch: Sequence[Ticket]) -> None:
         began = self._clock()
         made = self._made(resident, batch)
-        if made is None:  # it did not fit: with less on the GPU, and one at a time
+        for ticket in batch:
+            ticket.seconds += (self._clock() - began) / len(batch)
+        if made is None:
             self._make_room(place)
-            lowered = resident.lower()
-            for ticket in batch:
-                again = self._made(resident, [ticket]) if lowered else None
-                if again is None:
-                    self._tidy()
-                    ticket.end(error=too_large(ticket.work, lowered=lowered))
-                else:
-                    ticket.end(again[0])
+            self._try_again(resident, batch)
             return
-        seconds = (self._clock() - began) / len(batch)
         for ticket, one in zip(batch, made, strict=True):
-            ticket.seconds = seconds
             ticket.end(one)
+
+    def _try_again(self, resident: Resident, batch: Sequence[Ticket]) -> None:
+        """A pass did not fit: once more with less on the GPU, one job at a time; but only once."""
+        lowered = not batch[0].again and resident.lower()
+        if not lowered and len(batch) == 1:
+            batch[0].end(error=too_large(batch[0].work, resident.offload))
+            return
+        with self._changed:
+            for ticket in reversed(batch):
+                ticket.again, ticket.progress = True, None
+                self._waiting.appendleft(ticket)
+            self._running = []
 
     def _made(self, resident: Resident, batch: Sequence[Ticket]) -> list[Made] | None:
         """The results of one pass; None when memory ran out. Its leftovers are free when this returns."""
@@ -212,16 +222,23 @@ class Desk:
         free = machine.free_gb()
         if len(self._residents) >= _MOST_RESIDENT or (free is not None and free < whole):
             self._make_room(place)
-        try:
-            resident = load(place, machine, offload)
-        except (MemoryError, RuntimeError) as error:
-            if not is_memory(error):
-                raise
-            raise OutOfMemory(
-                f"{place.folder.name} does not fit into memory", hint="set AICP_DIFFUSERS_OFFLOAD=group"
-            ) from error
+        resident = self._loaded(place, machine, offload)
         self._residents[place] = resident
         return resident
+
+    def _loaded(self, place: Place, machine: Machine, offload: Offload) -> Resident:
+        """In memory; spread out further where it does not fit as it was thought to."""
+        for further in (offload, *(one for one in Offload if one == offload + 1)):
+            try:
+                return load(place, machine, further)
+            except (MemoryError, RuntimeError) as error:
+                if not is_memory(error):
+                    raise
+            self._make_room(place)
+        hint = "" if further is Offload.GROUP else "set AICP_DIFFUSERS_OFFLOAD=group, or "
+        raise OutOfMemory(
+            f"{place.folder.name} does not fit into memory", hint=f"{hint}free some: aicp doctor shows it"
+        )
 
     def _make_room(self, place: Place) -> None:
         """Let go of every other model."""
@@ -232,3 +249,9 @@ class Desk:
     def _tidy(self) -> None:
         if self._machine is not None:
             self._machine.tidy()
+
+
+def _may_share(first: Ticket, other: Ticket) -> bool:
+    """Whether both can be made in one pass."""
+    alike = other.place == first.place and other.work.alike == first.work.alike
+    return alike and not (first.again or other.again)

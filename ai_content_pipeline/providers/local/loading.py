@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ai_content_pipeline.errors import ConfigurationError
-from ai_content_pipeline.providers.local import weights
+from ai_content_pipeline.providers.local import speed, weights
 from ai_content_pipeline.providers.local.asked import Profile
-from ai_content_pipeline.providers.local.machine import Machine
+from ai_content_pipeline.providers.local.machine import Machine, Offload
 
-#: diffusers trains its few-step models for these noise levels: the shift that gives them.
-_FEW_STEP_SHIFT = 5.0
 _HINT = "download the model again, or look at its files"
 
 
@@ -76,8 +74,8 @@ def load_adapter(pipeline: Any, folder: Path) -> None:
         raise _unreadable(where, error) from error
 
 
-def load_wan(folder: Path, family: str, machine: Machine, profile: Profile) -> Any:
-    """The Wan pipeline that a folder describes, as `profile` runs it.
+def load_wan(folder: Path, family: str, machine: Machine, profile: Profile, offload: Offload) -> Any:
+    """The Wan pipeline that a folder describes, as `profile` runs it on a GPU with room for `offload`.
 
     Raises:
         ConfigurationError: the folder does not hold it whole.
@@ -91,41 +89,21 @@ def load_wan(folder: Path, family: str, machine: Machine, profile: Profile) -> A
     dtypes = exact if machine.device == "cpu" else {"vae": exact, "image_encoder": exact, "default": half}
     pipeline = _built(classes.get(family, WanImageToVideoPipeline), folder, dtype=dtypes)
     pipeline.set_progress_bar_config(disable=True)
-    if profile == "fast":
-        _quicken(pipeline, folder)
-    if profile != "quality" and machine.device == "cuda":
-        _compile(pipeline)
+    if profile == "fast" and speed.has_few_steps(folder):
+        _adapt_few_steps(pipeline, folder)
+    if speed.shrinks(profile, offload):
+        speed.shrink(pipeline.transformer)
+    if machine.device == "cuda":
+        speed.hasten(pipeline.transformer, profile, offload)
     return pipeline
 
 
-def has_few_steps(folder: Path) -> bool:
-    """Whether a few-step LoRA lies beside the weights."""
-    return (folder / weights.LORA).is_file()
-
-
-def _quicken(pipeline: Any, folder: Path) -> None:
-    """The few-step LoRA where there is one; the transformer in 8 bits in memory, not in its arithmetic."""
-    import torch
-
-    if has_few_steps(folder):
-        weights.check_header(folder / weights.LORA)
-        try:
-            pipeline.load_lora_weights(str(folder), weight_name=weights.LORA, local_files_only=True)
-            pipeline.fuse_lora()
-            pipeline.unload_lora_weights()
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise _unreadable(folder / weights.LORA, error) from error
-        config = pipeline.scheduler.config
-        pipeline.scheduler = type(pipeline.scheduler).from_config(config, flow_shift=_FEW_STEP_SHIFT)
-    pipeline.transformer.enable_layerwise_casting(
-        storage_dtype=torch.float8_e4m3fn, compute_dtype=pipeline.transformer.dtype
-    )
-
-
-def _compile(pipeline: Any) -> None:
-    """cuDNN's attention and one compiled block for all: half a minute once, then faster steps."""
-    pipeline.transformer.set_attention_backend("_native_cudnn")
-    pipeline.transformer.compile_repeated_blocks(fullgraph=True)
+def _adapt_few_steps(pipeline: Any, folder: Path) -> None:
+    weights.check_header(folder / weights.LORA)
+    try:
+        speed.few_steps(pipeline, folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise _unreadable(folder / weights.LORA, error) from error
 
 
 def _built(kind: Any, folder: Path, **how: Any) -> Any:

@@ -101,6 +101,8 @@ def spread(pipeline: Any, machine: Machine, offload: Offload) -> None:
             offload_device=torch.device("cpu"),
             offload_type="leaf_level",
             use_stream=streams,
+            # Small, and SDXL's is widened to 32 bits for a decode: what a stream brings in would not be.
+            exclude_modules="vae",
         )
 
 

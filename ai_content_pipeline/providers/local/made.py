@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ai_content_pipeline.errors import AicpError
 from ai_content_pipeline.jobs import Json
+from ai_content_pipeline.providers.local.machine import Offload
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,6 +55,9 @@ class Work(Protocol):
 
 class Resident(Protocol):
     """A model in memory. One thread at a time."""
+
+    @property
+    def offload(self) -> Offload: ...
 
     def make(self, works: Sequence[Any], watch: Watch) -> list[Made]:
         """One pass over jobs that are alike."""

@@ -157,7 +157,7 @@ class Sdxl:
 
     def __post_init__(self) -> None:
         self.words, self.pictures = load_sdxl(self.folder, self.machine)
-        spread(self.words, self.machine, self.offload)
+        self._spread()
 
     def make(self, works: Sequence[Drawing], watch: Watch) -> list[Made]:
         import torch
@@ -189,8 +189,14 @@ class Sdxl:
         if self.offload is Offload.GROUP:
             return False
         self.offload = Offload(self.offload + 1)
-        spread(self.words, self.machine, self.offload)
+        self._spread()
         return True
+
+    def _spread(self) -> None:
+        spread(self.words, self.machine, self.offload)
+        if self.offload is not Offload.NONE:
+            self.words.vae.enable_slicing()
+            self.words.vae.enable_tiling()
 
     def _references(self, work: Drawing) -> dict[str, Any]:
         """IP-Adapter's part of a pass. Once it is loaded, passes without a subject need its zero."""
@@ -211,7 +217,7 @@ class Sdxl:
     def _adapt(self) -> None:
         if not self._adapted:
             load_adapter(self.words, self.folder)
-            spread(self.words, self.machine, self.offload)
+            self._spread()
             self._adapted = True
 
     def _embeddings(self, work: Drawing) -> Any:

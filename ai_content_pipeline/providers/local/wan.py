@@ -14,9 +14,10 @@ from ai_content_pipeline.jobs import Json
 from ai_content_pipeline.providers.local import fitting
 from ai_content_pipeline.providers.local.asked import VIDEO_DENOISE, Asked, Profile
 from ai_content_pipeline.providers.local.fitting import Locate, Size
-from ai_content_pipeline.providers.local.loading import has_few_steps, load_wan
+from ai_content_pipeline.providers.local.loading import load_wan
 from ai_content_pipeline.providers.local.machine import Machine, Offload, spread
 from ai_content_pipeline.providers.local.made import Frames, Made, Watch, bytes_of, told_by
+from ai_content_pipeline.providers.local.speed import compiles, has_few_steps
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -181,8 +182,7 @@ class Wan:
     profile: Profile
 
     def __post_init__(self) -> None:
-        self.pipeline = load_wan(self.folder, self.family, self.machine, self.profile)
-        self._spread()
+        self._load()
 
     def make(self, works: Sequence[Clip], watch: Watch) -> list[Made]:
         import torch
@@ -214,9 +214,18 @@ class Wan:
     def lower(self) -> bool:
         if self.offload is Offload.GROUP:
             return False
-        self.offload = Offload(self.offload + 1)
-        self._spread()
+        before, self.offload = self.offload, Offload(self.offload + 1)
+        if compiles(self.profile, before) == compiles(self.profile, self.offload):
+            self._spread()
+        else:  # what was compiled cannot be spread like that: anew, with room for it
+            del self.pipeline
+            self.machine.tidy()
+            self._load()
         return True
+
+    def _load(self) -> None:
+        self.pipeline = load_wan(self.folder, self.family, self.machine, self.profile, self.offload)
+        self._spread()
 
     def _spread(self) -> None:
         spread(self.pipeline, self.machine, self.offload)
