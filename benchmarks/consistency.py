@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 
 from PIL import Image, ImageEnhance
 
-from ai_content_pipeline.references.metrics import Metric, metric
+from ai_content_pipeline.errors import ConfigurationError
+from ai_content_pipeline.references.metrics import METRICS, Metric, metric, require
 from benchmarks.measure import Measure
 from benchmarks.subjects import scene
 
@@ -18,8 +19,18 @@ _LEAST = 0.5  # the default of `min_score`
 
 
 def benchmark() -> list[Measure]:
-    names = ["color", *(["color+orb"] if find_spec("cv2") else [])]
-    return [measure for name in names for measure in _measures(name, metric(name))]
+    return [
+        measure for name in METRICS if _usable(name) for measure in _measures(name, metric(name, os.environ))
+    ]
+
+
+def _usable(name: str) -> bool:
+    """Whether the packages and weights of a metric are here."""
+    try:
+        require(name, os.environ)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _measures(name: str, found: Metric) -> Iterator[Measure]:

@@ -91,7 +91,7 @@ def _check_start(expansion: Expansion, graph: Graph, workshop: Workshop, options
         UsageError: what is selected cannot be made.
     """
     for metric in {unit.rule.metric for unit in graph.units if unit.rule is not None}:
-        metrics.require(metric)
+        metrics.require(metric, workshop.environ)
     missing: dict[str, ConfigurationError] = {}
     providers = {unit.work.model.provider for unit in graph.units if isinstance(unit.work, JobRequest)}
     for name in sorted(providers):

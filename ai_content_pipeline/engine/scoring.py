@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,10 +81,12 @@ class ScoreBook:
 
 @dataclass
 class Judge:
-    """Compares results with references. `path` finds a stored file. Thread-safe."""
+    """Compares results with references. `path` finds a stored file; `environ` says where the models lie that
+    a metric may need. Thread-safe."""
 
     book: ScoreBook
     path: Callable[[Artifact], Path]
+    environ: Mapping[str, str]
     _metrics: dict[str, Metric] = field(default_factory=dict)
     _looks: dict[tuple[str, str], Look] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -112,7 +114,7 @@ class Judge:
     def _metric(self, name: str) -> Metric:
         with self._lock:
             if name not in self._metrics:
-                self._metrics[name] = metrics.metric(name)
+                self._metrics[name] = metrics.metric(name, self.environ)
             return self._metrics[name]
 
     def _look(self, name: str, metric: Metric, reference: Artifact) -> Look:

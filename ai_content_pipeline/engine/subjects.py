@@ -24,11 +24,12 @@ class Subject:
 
 
 def accepted_by(step: ExpandedStep, *, draft: bool) -> Consistency | None:
-    """The rule of a step. A draft is scored, and neither retried nor stopped: it is drawn, not generated."""
+    """The rule of a step. A draft is scored by colour, which needs nothing, and neither retried nor stopped:
+    it is drawn, not generated."""
     rule = step.fields.consistency if isinstance(step.fields, ModelFields) else None
     if rule is None or not draft:
         return rule
-    return Consistency(metric=rule.metric, min_score=rule.min_score)
+    return Consistency(min_score=rule.min_score)
 
 
 def subjects_of(step: ExpandedStep, item: Item) -> tuple[Subject, ...]:

@@ -60,7 +60,7 @@ class Workshop:
     @property
     def judge(self) -> Judge:
         """Compares results with references."""
-        return Judge(ScoreBook(self.project.state / SCORES), self.artifacts.path)
+        return Judge(ScoreBook(self.project.state / SCORES), self.artifacts.path, self.environ)
 
     @property
     def local(self) -> LocalRunner:

@@ -8,7 +8,8 @@
     ``color``, raised by the share of ORB features that one similarity transform maps onto the reference.
     Needs OpenCV.
 ``clip``
-    Cosine of the image embeddings of a local model's vision tower. Needs a loaded local model.
+    Cosine of the image embeddings of a local model's vision tower: what is shown, more than how it is
+    coloured. Needs torch and the tower's weights.
 
 Scores run from 0 to 1 and are comparable only within one metric.
 """
@@ -19,6 +20,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ai_content_pipeline.errors import ConfigurationError
@@ -93,21 +95,24 @@ def opaque(picture: Image) -> Image:
 # -- which there are -------------------------------------------------------------------------------------
 
 
-def _color_and_orb() -> Metric:
+def _color(environ: Mapping[str, str]) -> Metric:
+    return Color()
+
+
+def _color_and_orb(environ: Mapping[str, str]) -> Metric:
     from ai_content_pipeline.references.metrics_orb import ColorAndOrb
 
     return ColorAndOrb()
 
 
-def _clip() -> Metric:
-    raise ConfigurationError(
-        "the metric 'clip' needs the vision tower of a loaded local model, and no local model offers one yet",
-        hint="use 'metric: color' or 'metric: color+orb'",
-    )
+def _clip(environ: Mapping[str, str]) -> Metric:
+    from ai_content_pipeline.references.metrics_clip import Clip
+
+    return Clip(environ)
 
 
-METRICS: Mapping[str, Callable[[], Metric]] = {
-    "color": Color,
+METRICS: Mapping[str, Callable[[Mapping[str, str]], Metric]] = {
+    "color": _color,
     "color+orb": _color_and_orb,
     "clip": _clip,
 }
@@ -117,13 +122,15 @@ VERSIONS: Mapping[str, int] = {"color": 1, "color+orb": 1, "clip": 1}
 
 #: The module that a metric needs, and the extra that brings it.
 _NEEDS: Mapping[str, tuple[str, str]] = {"color+orb": ("cv2", "orb"), "clip": ("diffusers", "diffusers")}
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def require(name: str) -> None:
-    """Find out before anything is paid whether a metric can be used; nothing heavy is imported.
+def require(name: str, environ: Mapping[str, str] = _NOTHING) -> None:
+    """Find out before anything is paid whether a metric can be used; nothing heavy is imported. `environ`
+    says where models lie.
 
     Raises:
-        ConfigurationError: a package is missing; the hint installs it.
+        ConfigurationError: a package or weights are missing; the hint gets them.
     """
     module, extra = _NEEDS.get(name, (None, ""))
     if module is not None and find_spec(module) is None:
@@ -132,17 +139,19 @@ def require(name: str) -> None:
             hint=f"pip install 'ai-content-pipeline[{extra}]', or use 'metric: color'",
         )
     if name == "clip":
-        _clip()
+        from ai_content_pipeline.providers.local import vision
+
+        vision.find(environ)
 
 
-def metric(name: str) -> Metric:
+def metric(name: str, environ: Mapping[str, str] = _NOTHING) -> Metric:
     """The metric called `name`.
 
     Raises:
         ConfigurationError: it cannot be used here.
     """
-    require(name)
-    return METRICS[name]()
+    require(name, environ)
+    return METRICS[name](environ)
 
 
 # -- colours ---------------------------------------------------------------------------------------------
