@@ -89,6 +89,8 @@ def run_command(wish: Wish) -> int:
         root, parts = _output(wish, expansion, project)
         cap = consent.cap(wish.max_cost, expansion)
         environ = environment(wish.env_file)
+        if project.forgotten is not None:
+            console.warn(project.forgotten)  # now, because a new journal begins here
         with open_workshop(project, environ) as workshop:
             prices = PriceBook(workshop.store)
             plan = planned(wish, expansion, workshop.store, workshop.artifacts, prices)
@@ -127,7 +129,10 @@ def prepared(wish: Wish, console: Console, *, keep: bool = False) -> tuple[Expan
     environ = environment(wish.env_file)
     publications = Publications(project, environ, console.warn, online=not wish.draft, keep=keep)
     pipeline = load_pipeline(wish.path, environ=os.environ, overrides=wish.overrides, profile=wish.profile)
-    return expand(pipeline, draft=wish.draft, catalogue=catalogue_of(project, publications)), project
+    expansion = expand(pipeline, draft=wish.draft, catalogue=catalogue_of(project, publications))
+    if project.forgotten is not None:
+        expansion = replace(expansion, warnings=(*expansion.warnings, project.forgotten))
+    return expansion, project
 
 
 def planned(

@@ -26,6 +26,8 @@ def memory(environ: Mapping[str, str], start: Path | None = None) -> Iterator[Wo
 
     folder = start or Path.cwd()
     project = find_project(folder).seen_from(environ)
+    if project.forgotten is not None:
+        raise UsageError(project.forgotten)
     if not project.journal.exists():
         raise UsageError(
             f"nothing has been run in {folder}", hint="go to the project's folder, or run a pipeline first"

@@ -14,6 +14,11 @@ STATE_FOLDER = ".aicp"
 _MARKERS = (STATE_FOLDER, "pyproject.toml", ".git")
 _UNSAFE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$')
 _OURS = frozenset((STATE_FOLDER, ".git"))
+_FORGOTTEN = (
+    "{0}/journal.sqlite3 is gone, while results of earlier runs lie in {0}/artifacts: nobody knows any more"
+    " what was paid for, so what was made before may be paid for again, and no cap counts it; if there is a"
+    " backup of the journal, put it back first"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,17 @@ class Project:
     @property
     def journal(self) -> Path:
         return self.state / "journal.sqlite3"
+
+    @property
+    def forgotten(self) -> str | None:
+        """What to say where results of earlier runs lie, and no journal tells which of them were paid."""
+        if self.journal.exists():
+            return None
+        try:
+            results = any((self.state / "artifacts").iterdir())
+        except OSError:
+            return None
+        return _FORGOTTEN.format(self.memory) if results else None
 
     def relative(self, path: Path) -> str:
         """`path` as the journal names it: relative to the project where it lies inside."""

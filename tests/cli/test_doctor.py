@@ -268,6 +268,15 @@ def test_a_sound_journal(doctor: Doctor, run_once: Path) -> None:
     assert run_once.read_bytes() == before
 
 
+def test_a_journal_that_is_gone(doctor: Doctor, run_once: Path) -> None:
+    """Results without a journal: a warning that what was paid is paid again."""
+    for file in run_once.parent.glob(f"{run_once.name}*"):
+        file.unlink()
+    level, says = doctor()["journal"]
+    assert (level, doctor.code) == ("warning", 0)
+    assert "is gone" in says
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [("submitted", "1 at vendors"), ("intent", "1 at vendors"), ("in_doubt", "1 in doubt")],

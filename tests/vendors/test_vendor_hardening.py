@@ -40,6 +40,49 @@ def test_a_clock_that_is_set_back_frees_no_money(account: Any, days: float) -> N
     assert account.accepted == 1
 
 
+def test_a_journal_that_was_deleted_is_missed(account: Any) -> None:
+    """C7: results without a journal. `plan` and `run-chain` say, before anybody agrees, that what was paid
+    may be paid again, with what to do, and their exit codes stay; the commands that need the journal say it
+    in place of "nothing has been run"."""
+    account.write(account.pictures("fal", ["a cup"]))
+    assert "is gone" not in account.chain().text
+    for file in account.project.state.glob("journal.sqlite3*"):
+        file.unlink()
+    words = "nobody knows any more what was paid for"
+    for command in ("status", "cost", "fetch"):
+        said = account.aicp(command)
+        assert (said.code, words in said.err, "backup" in said.err) == (2, True, True), said.text
+    assert words in account.aicp("plan", "pipeline.yaml").err
+    (warning,) = account.aicp("plan", "pipeline.yaml", "--json").data["warnings"]
+    assert words in warning
+    refused = account.aicp("run-chain", "pipeline.yaml")
+    assert (refused.code, words in refused.err.partition("error:")[0]) == (5, True), refused.text
+    assert account.accepted == 1
+
+
+def test_a_draft_that_begins_a_new_journal_says_so_too(account: Any) -> None:
+    """C7: it spends nothing, and is the last moment to hear of it."""
+    account.write(account.pictures("fal", ["a cup"]))
+    account.chain()
+    for file in account.project.state.glob("journal.sqlite3*"):
+        file.unlink()
+    assert "backup of the journal" in account.aicp("run-chain", "pipeline.yaml", "--draft").err
+
+
+def test_a_run_without_its_journal_goes_on_with_a_warning(account: Any) -> None:
+    """C7: agreed to by --yes, it runs, pays again and keeps the warning in its report; exit 0."""
+    account.write(account.pictures("fal", ["a cup"]))
+    account.chain()
+    for file in account.project.state.glob("journal.sqlite3*"):
+        file.unlink()
+    said = account.chain()
+    assert said.code == 0
+    assert said.err.index("what was made before may be paid for again") < said.err.index("pics/pics_1")
+    assert "may be paid for again" in account.report
+    assert account.accepted == 2
+    assert "may be paid for again" not in account.chain().text
+
+
 def png_with(kind: bytes, content: bytes) -> bytes:
     """A sound picture with one chunk more, before its pixels."""
     from PIL import Image

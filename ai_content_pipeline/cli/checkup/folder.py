@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MB = 1_000_000
 _LEAST, _LITTLE = 200 * _MB, 2000 * _MB  # bytes; a 4K clip has some 50 MB
 _BUSY_SECONDS = 5.0
+_PAID_AGAIN = "restore it from a backup: without it, what was paid before is paid again"
 
 
 def writing(project: Project) -> Iterator[Finding]:
@@ -90,6 +91,9 @@ def cards(project: Project) -> Iterator[Finding]:
 
 def journal(project: Project) -> Iterator[Finding]:
     """The project's memory, looked at without changing it."""
+    if project.forgotten is not None:
+        yield warning("journal", "is gone, and results of earlier runs are there", _PAID_AGAIN)
+        return
     if not project.journal.exists():
         yield ok("journal", "none yet: nothing has been run here")
         return
