@@ -56,7 +56,14 @@ def command(online: bool, env_file: Path | None, **arguments: Any) -> int:
 
 
 def _findings(environ: Mapping[str, str], *, online: bool) -> Iterator[Finding]:
-    from ai_content_pipeline.cli.checkup import accounts, folder, local_models, machine, packages
+    from ai_content_pipeline.cli.checkup import (
+        accounts,
+        folder,
+        gpu_worker,
+        local_models,
+        machine,
+        packages,
+    )
     from ai_content_pipeline.pipeline.project import find_project
 
     project = find_project(Path.cwd()).seen_from(environ)
@@ -73,6 +80,7 @@ def _findings(environ: Mapping[str, str], *, online: bool) -> Iterator[Finding]:
     yield from accounts.keys(environ)
     yield from accounts.addresses(environ)
     yield from accounts.limits(environ)
+    yield from gpu_worker.worker(environ)
     if online:
         yield from accounts.clocks(environ)
 

@@ -19,6 +19,10 @@ ALLOWED = frozenset(
         "REPLICATE_API_TOKEN",
         "AICP_MAX_COST_PER_DAY",
         "AICP_RECONCILE_GRACE",
+        "AICP_WORKER_TOKEN",
+        "AICP_WORKER_USER",
+        "AICP_WORKER_USER_TOKENS",
+        "AICP_WORKER_CALLBACK_SECRET",
         *(f"AICP_{vendor}_{what}" for vendor in ("FAL", "REPLICATE") for what in ("IN_FLIGHT", "PER_MINUTE")),
     )
 )

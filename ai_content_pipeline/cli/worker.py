@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +37,11 @@ def _making(function: F) -> F:
             "--job-types",
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
             help="More types of jobs, as TOML.",
+        ),
+        click.option(
+            "--env-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Read token and secret from a file of NAME=value.",
         ),
         click.option(
             "--allow-private-hosts", is_flag=True, help="Fetch from, and call back to, private addresses."
@@ -82,6 +86,21 @@ def _making(function: F) -> F:
 )
 @click.option("--user-running", type=click.IntRange(1, 64), help="Jobs of one user that run at once.")
 @click.option("--drain", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds to end in.")
+@click.option(
+    "--keep-days",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Jobs that ended before are forgotten.",
+)
+@click.option(
+    "--keep-jobs",
+    type=click.IntRange(1),
+    default=100_000,
+    show_default=True,
+    help="Beyond so many, the oldest ended jobs are forgotten.",
+)
+@click.option("--delete-results", is_flag=True, help="Delete the files of jobs that are forgotten.")
 @click.option("--log-prompts", is_flag=True, help="Prompts in the log, too.")
 @_making
 @options.showing_options
@@ -97,14 +116,17 @@ def serve(**arguments: Any) -> int:
         _need_packages()
         from ai_content_pipeline.worker import settings as settings_module
         from ai_content_pipeline.worker.logs import logger
-        from ai_content_pipeline.worker.rows import Bounds
+        from ai_content_pipeline.worker.rows import Bounds, Retention
         from ai_content_pipeline.worker.server import Listener, on_signals
         from ai_content_pipeline.worker.service import Service
 
         bounds = Bounds(arguments["backlog"], arguments["user_backlog"], arguments["user_running"])
+        kept = Retention(arguments["keep_days"], arguments["keep_jobs"], arguments["delete_results"])
         names = ("host", "port", "processes", "attempts", "drain", "log_prompts")
         given = {name: arguments[name] for name in names}
-        settings = _settings(arguments, bounds=bounds, allowed_hosts=arguments["allowed_host"], **given)
+        settings = _settings(
+            arguments, bounds=bounds, retention=kept, allowed_hosts=arguments["allowed_host"], **given
+        )
         settings_module.check(settings)
         sys.setswitchinterval(_SWITCH)
         log = logger(prompts=settings.log_prompts)
@@ -156,9 +178,9 @@ def list_callbacks(workspace: Path, **arguments: Any) -> int:
 
     with invocation("worker", options.showing(arguments)) as (console, outcome):
         from ai_content_pipeline.worker.redaction import redacted_url
+        from ai_content_pipeline.worker.redelivery import undelivered
 
-        with _outbox(workspace) as outbox:
-            found = outbox.listed(None)
+        found = undelivered(_settings_of(workspace))
         for one in found:
             console.data(
                 f"{one.id}  {one.state}  {one.tries} tries  {redacted_url(one.url)}  {one.message or ''}"
@@ -183,16 +205,15 @@ def list_callbacks(workspace: Path, **arguments: Any) -> int:
 @options.showing_options
 def redeliver(ids: tuple[str, ...], workspace: Path, *, everything: bool, **arguments: Any) -> int:
     """Have callbacks sent again that were given up, by their own id or their job's."""
-    from datetime import UTC, datetime
-
     from ai_content_pipeline.cli.execute import invocation
     from ai_content_pipeline.errors import UsageError
 
     with invocation("worker", options.showing(arguments)) as (console, outcome):
         if bool(ids) is everything:
             raise UsageError("name callbacks or jobs, or say --all")
-        with _outbox(workspace) as outbox:
-            chosen = outbox.redeliver(ids, datetime.now(UTC))
+        from ai_content_pipeline.worker.redelivery import wish
+
+        chosen = wish(_settings_of(workspace), ids)
         outcome.data = {"redelivered": chosen}
         for one in chosen:
             console.data(one)
@@ -200,24 +221,15 @@ def redeliver(ids: tuple[str, ...], workspace: Path, *, everything: bool, **argu
     return outcome.exit_code
 
 
-def _outbox(workspace: Path) -> Any:
-    from contextlib import closing, contextmanager
-
+def _settings_of(workspace: Path) -> Settings:
+    """Those of the worker that runs, or ran, in `workspace`."""
     from ai_content_pipeline.errors import UsageError
-    from ai_content_pipeline.worker.outbox import Outbox
-    from ai_content_pipeline.worker.queue import Queue
     from ai_content_pipeline.worker.settings import Settings
 
-    path = Settings(workspace, "draft").queue
-    if not path.exists():
+    settings = Settings(workspace, "draft")
+    if not settings.queue.exists():
         raise UsageError(f"no worker has run in {workspace}", hint="name its folder with --workspace")
-
-    @contextmanager
-    def opened() -> Any:
-        with closing(Queue(path)) as queue:
-            yield Outbox(queue)
-
-    return opened()
+    return settings
 
 
 def _need_packages() -> None:
@@ -232,12 +244,13 @@ def _need_packages() -> None:
 
 
 def _settings(arguments: dict[str, Any], **more: Any) -> Settings:
+    from ai_content_pipeline.cli.environment import environment
     from ai_content_pipeline.worker.settings import Settings, access_of
 
     return Settings(
         workspace=arguments["workspace"].absolute(),
         provider=_provider(arguments["provider"]),
-        access=access_of(os.environ),
+        access=access_of(environment(arguments["env_file"])),
         allow_private_hosts=arguments["allow_private_hosts"],
         job_types=arguments["job_types"],
         job_timeout=arguments["job_timeout"],

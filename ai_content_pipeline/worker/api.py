@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, cast
 
 from fastapi import Body, FastAPI, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from ai_content_pipeline import __version__
@@ -115,7 +116,7 @@ def _reading(app: FastAPI, service: Service) -> None:
     @app.get("/v1/jobs/{job_id}/events", response_class=StreamingResponse)
     async def watch_job(job_id: JobId, request: Request, user_id: OfUser = None) -> StreamingResponse:
         """What happens to a job, as server-sent events, until it has ended."""
-        _seen(service, job_id, request, user_id)
+        await run_in_threadpool(_seen, service, job_id, request, user_id)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(_told(service, job_id), media_type="text/event-stream", headers=headers)
 
@@ -167,7 +168,7 @@ def _seen(service: Service, job_id: str, request: Request, user_id: str | None) 
 async def _told(service: Service, job_id: str) -> AsyncIterator[str]:
     watcher = service.events.watch(job_id)
     try:
-        row = service.queue.job(job_id)
+        row = await run_in_threadpool(service.queue.job, job_id)
         if row is not None and row.state.ended:  # before anybody could tell us
             for event in _past(row):
                 yield _line(event)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from ai_content_pipeline.errors import JournalError
 from ai_content_pipeline.generation.clock import Clock
@@ -19,6 +20,7 @@ from ai_content_pipeline.worker.logs import Log
 from ai_content_pipeline.worker.outbox import Callback, Outbox, delay
 from ai_content_pipeline.worker.queue import Queue
 from ai_content_pipeline.worker.redaction import redacted_url
+from ai_content_pipeline.worker.redelivery import wishes
 from ai_content_pipeline.worker.storage import Storage
 
 _THREADS = 8
@@ -28,7 +30,7 @@ _LOOK = 5.0
 
 @dataclass
 class Courier:
-    """`outcome` is told of each try: delivered, failed or dead."""
+    """`outcome` is told of each try: delivered, failed or dead. `wishes` is a folder (`redelivery`)."""
 
     queue: Queue
     storage: Storage
@@ -37,6 +39,7 @@ class Courier:
     clock: Clock
     log: Log
     outcome: Callable[[str], object]
+    wishes: Path | None = None
     chance: random.Random = field(default_factory=random.SystemRandom)
     _news: threading.Event = field(default_factory=threading.Event)
     _closed: bool = False
@@ -67,12 +70,20 @@ class Courier:
         while not self._closed:
             self._news.clear()
             try:
+                self.grant_wishes()
                 self.send_due()
                 pause = self._pause()
-            except JournalError as error:  # a full disk, say: it may mend, and what waits is safe
-                self.log("callbacks_stuck", message=error.message)
+            except (JournalError, OSError) as error:  # a full disk, say: it may mend, and what waits is safe
+                self.log("callbacks_stuck", message=str(error))
                 pause = _LOOK
             self.clock.wait(self._news, pause)
+
+    def grant_wishes(self) -> None:
+        """Bring back to life what somebody wants to have sent again."""
+        for wish in wishes(self.wishes) if self.wishes else ():
+            if self._outbox.redeliver(wish.name, self.clock.now()):
+                self.log("callback_redelivered", callback_id=wish.name)
+            wish.unlink(missing_ok=True)
 
     def send_due(self) -> None:
         """Have everything sent that is due, as far as threads are free."""

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
 
 _RECENT = 0.2  # the weight of the latest job in the mean
 _PAUSE = 1.0  # seconds after the disk or the queue failed
+_UNFINISHED = 4  # jobs of one process that may be on their way to the disk
 
 
 class Maker(threading.Thread):
-    """`mean` is the usual length of a job, in seconds."""
+    """Its process goes on with the next job while the disk still has to do with the last ones.
+
+    `mean` is the usual length of a job, in seconds.
+    """
 
     def __init__(self, service: Service, process: Process, number: int) -> None:
         super().__init__(name=f"maker-{number}", daemon=True)
@@ -33,21 +38,24 @@ class Maker(threading.Thread):
         self._process = process
         self._number = number
         self._starts = 0
-        self._job: str | None = None
-        self._cancelled = threading.Event()
         self._stopping = False
+        self._finishing = ThreadPoolExecutor(_UNFINISHED, thread_name_prefix=f"finisher-{number}")
+        self._room = threading.Semaphore(_UNFINISHED)
 
     def run(self) -> None:
         self.ready = self._process.start()
         while True:
+            self._room.acquire()  # before a job is claimed: where the disk is slow, it waits in the queue
             try:
                 row = self._service.next_job()
                 if row is None:
-                    return
+                    break
                 self._make(row)
             except (AicpError, OSError) as error:  # the queue or the disk: the job is still there, so are we
+                self._room.release()
                 self._service.log("worker_stuck", message=str(error))
                 time.sleep(_PAUSE)
+        self._finishing.shutdown()
 
     def stop(self) -> None:
         """End with the job that runs given back."""
@@ -57,45 +65,49 @@ class Maker(threading.Thread):
             self.join()
         self._process.close()
 
-    def cancel(self, job_id: str) -> None:
-        if self._job == job_id:
-            self._cancelled.set()
-
     def _make(self, row: Row) -> None:
-        self._cancelled.clear()
-        self._job = row.id
         service, began = self._service, time.monotonic()
-        if (now := service.queue.job(row.id)) is not None and now.cancelling:
-            self._cancelled.set()  # between the claim and the line above
         assert row.started_at is not None
         service.metrics.wait.labels(row.type).observe((row.started_at - row.created_at).total_seconds())
         service.events.tell(row.id, {"event": "started", "attempt": row.attempts})
         service.log("job_started", job_id=row.id, type=row.type, attempt=row.attempts)
-        if row.type not in service.job_types.types:  # it was, when the job came in
-            fault = Fault.of(Code.VALIDATION, f"the worker has no type {row.type} any more")
-            ended = self._write_down(row, Ending(State.FAILED, fault=fault))
-            if ended is not None:
-                service.ended(ended)
-            return
-        folder = _staging(service.scratch / f"process-{self._number}", row)
-        try:
-            answer = self._answer(row, folder)
-            self._end(row, answer, folder, time.monotonic() - began)
-        finally:
-            self._job = None
-            shutil.rmtree(folder, ignore_errors=True)
+        folder = service.scratch / f"process-{self._number}" / f"job-{row.sequence}-{row.attempts}"
+        answer = self._answer(row, folder)
+        seconds = time.monotonic() - began
+        self._count(answer)
+        self.mean = seconds if self.mean is None else self.mean + _RECENT * (seconds - self.mean)
+        service.metrics.run.labels(row.type).observe(seconds)
+        self._finishing.submit(self._finish, row, answer, folder, seconds)
 
     def _answer(self, row: Row, folder: Path) -> Line:
+        service = self._service
+        if row.type not in service.job_types.types:  # it was, when the job came in
+            fault = Fault.of(Code.VALIDATION, f"the worker has no type {row.type} any more")
+            return {"failed": fault.json()}
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        except OSError as error:
+            return {"failed": Fault.of(Code.STORAGE, f"nothing can be written: {error.strerror}").json()}
         try:
             return self._process.run(
                 self._order(row, folder),
-                seconds=self._service.settings.job_timeout,
+                seconds=service.settings.job_timeout,
                 heard=lambda line: self._heard(row, line),
-                cancelled=self._cancelled.is_set,
+                cancelled=lambda: row.cancelling or service.cancelled(row.id),
             )
         except OSError as error:
             fault = Fault.of(Code.CRASHED, f"no inference process can be started: {error.strerror}")
             return {"failed": fault.json()}
+
+    def _finish(self, row: Row, answer: Line, folder: Path, seconds: float) -> None:
+        try:
+            self._end(row, answer, folder, seconds)
+        except (AicpError, OSError) as error:  # it runs, for whoever asks, until the worker starts again
+            self._service.log("worker_stuck", job_id=row.id, message=str(error))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._room.release()
 
     def _write_down(self, row: Row, ending: Ending) -> Row | None:
         """Record an end, however long the disk is full: what was made is not made again for that."""
@@ -126,16 +138,19 @@ class Maker(threading.Thread):
         if self._stopping and "failed" in answer:
             self._service.queue.requeue(row.id)
             return
-        service = self._service
-        self._count(answer)
         ending = self._ending(row, answer, folder, seconds)
         if ending.state is not State.COMPLETED:
-            service.storage.remove(row.user_id, row.id)
+            self._remove(row)
         ended = self._write_down(row, ending)
-        self.mean = seconds if self.mean is None else self.mean + _RECENT * (seconds - self.mean)
-        service.metrics.run.labels(row.type).observe(seconds)
         if ended is not None:
-            service.ended(ended)
+            self._service.ended(ended)
+
+    def _remove(self, row: Row) -> None:
+        """Take away what an earlier attempt left; where that cannot be, the job ends all the same."""
+        try:
+            self._service.storage.remove(row.user_id, row.id)
+        except (AicpError, OSError) as error:
+            self._service.log("results_left", job_id=row.id, message=str(error))
 
     def _ending(self, row: Row, answer: Line, folder: Path, seconds: float) -> Ending:
         if "failed" in answer:
@@ -162,11 +177,3 @@ class Maker(threading.Thread):
         held = answer.get("vram_bytes")
         if isinstance(held, int):
             metrics.vram.labels(str(self._number)).set(held)
-
-
-def _staging(folder: Path, row: Row) -> Path:
-    """An empty folder for what this attempt makes."""
-    path = folder / f"job-{row.sequence}-{row.attempts}"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path

@@ -78,7 +78,7 @@ def _delivered(service: Service) -> str | None:
     """Wait for the first try of the callback."""
     outbox, waiting = Outbox(service.queue), threading.Event()
     while True:
-        left = outbox.listed(None)
+        left = outbox.undelivered()
         if not left:
             return None
         if left[0].tries:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -47,7 +46,7 @@ class Outbox:
         query = f"{_SELECT} WHERE state = 'pending' AND due_at <= ? ORDER BY due_at LIMIT ?"
         count = limit + len(besides)
         found = self._queue.look(lambda db: db.execute(query, (micros(now), count)).fetchall())
-        return [callback for callback in map(_read, found) if callback.id not in besides][:limit]
+        return [callback for callback in map(read, found) if callback.id not in besides][:limit]
 
     def next_due(self) -> datetime | None:
         query = "SELECT MIN(due_at) FROM callback WHERE state = 'pending'"
@@ -78,39 +77,24 @@ class Outbox:
             )
         )
 
-    def redeliver(self, ids: tuple[str, ...], now: datetime) -> list[str]:
-        """Have dead callbacks sent again, all of them or those named by their own id or their job's.
+    def redeliver(self, callback_id: str, now: datetime) -> bool:
+        """Have a dead callback sent again. Returns whether it was one."""
+        query = (
+            "UPDATE callback SET state = 'pending', tries = 0, due_at = ?, ended_at = NULL"
+            " WHERE id = ? AND state = 'dead'"
+        )
+        return self._queue.call(lambda db: db.execute(query, (micros(now), callback_id)).rowcount == 1)
 
-        Returns the ids.
-        """
-
-        def operation(db: sqlite3.Connection) -> list[str]:
-            dead = db.execute(
-                "SELECT id, job_id FROM callback WHERE state = 'dead' ORDER BY due_at"
-            ).fetchall()
-            chosen = [one for one, job in dead if not ids or one in ids or job in ids]
-            for one in chosen:
-                db.execute(
-                    "UPDATE callback SET state = 'pending', tries = 0, due_at = ?, ended_at = NULL"
-                    " WHERE id = ?",
-                    (micros(now), one),
-                )
-            return chosen
-
-        return self._queue.call(operation)
-
-    def listed(self, state: str | None) -> list[Callback]:
-        """All that are not delivered, or those in `state`, at most a thousand."""
-        clause = "state = ?" if state else "state <> ?"
-        query = f"{_SELECT} WHERE {clause} ORDER BY due_at LIMIT 1000"
-        found = self._queue.look(lambda db: db.execute(query, (state or "delivered",)).fetchall())
-        return [_read(row) for row in found]
+    def undelivered(self) -> list[Callback]:
+        """Those that wait and those that are dead, at most a thousand."""
+        return [read(row) for row in self._queue.look(lambda db: db.execute(UNDELIVERED).fetchall())]
 
 
 _SELECT = "SELECT id, job_id, url, state, tries, due_at, message FROM callback"
+UNDELIVERED = f"{_SELECT} WHERE state <> 'delivered' ORDER BY due_at LIMIT 1000"
 
 
-def _read(values: tuple[str, str, str, str, int, int, str | None]) -> Callback:
+def read(values: tuple[str, str, str, str, int, int, str | None]) -> Callback:
     one, job_id, url, state, tries, due, message = values
     due_at = moment(due)
     assert due_at is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -20,8 +19,11 @@ _LONGEST_LINE = 4 << 20
 _GRACE = 5.0  # seconds that a cancelled job has to end by itself
 _LOOK = 0.25
 _START = 300.0  # seconds that a child may take to begin
-#: What a child has no use for.
-_SECRETS = ("AICP_WORKER_TOKEN", "AICP_WORKER_CALLBACK_SECRET", "AICP_WORKER_USER_TOKENS")
+#: What a child, which opens strangers' pictures, has no use for.
+_SECRETS = (
+    *("AICP_WORKER_TOKEN", "AICP_WORKER_CALLBACK_SECRET", "AICP_WORKER_USER_TOKENS"),
+    *("AICP_WORKER_CALLBACK_URL", "FAL_KEY", "REPLICATE_API_TOKEN"),
+)
 
 Line = dict[str, Json]
 
@@ -180,8 +182,3 @@ def _read(pipe: IO[bytes], lines: queue.SimpleQueue[Line | None]) -> None:
     except (OSError, ValueError):
         pass  # closed by us, or no line of ours: either is its end
     lines.put(None)
-
-
-def environment() -> Mapping[str, str]:
-    """What a child inherits."""
-    return os.environ

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -43,14 +44,27 @@ _NEXT_USER = f"""
     ORDER BY COALESCE(served, 0), user_id LIMIT 1
 """  # noqa: S608  a constant
 
+#: The newest job that is not among the newest n.
+_NEWEST = "SELECT sequence FROM job ORDER BY sequence DESC LIMIT 1 OFFSET ?"
+_OLD = """
+    SELECT user_id, id FROM job
+    WHERE ended_at IS NOT NULL AND (ended_at < ? OR sequence <= ?)
+        AND sequence < (SELECT MAX(sequence) FROM job)
+        AND NOT EXISTS (SELECT 1 FROM callback WHERE callback.id = 'msg_' || job.id AND state = 'pending')
+    LIMIT ?
+"""
+
 
 class Queue:
-    """Used from many threads. `path` None: in memory."""
+    """Used from many threads of the one process that has the workspace. `path` None: in memory."""
 
     def __init__(self, path: Path | None) -> None:
         self._writer = Writer(path, MIGRATIONS)
         self.call = self._writer.call
         self.look = self._writer.look
+        # One sync a commit, where a rollback journal takes four. Nobody else writes to this file
+        # (`occupancy`, `redelivery`): the WAL bug of older SQLites needs two connections that do.
+        self.look(lambda db: db.execute("PRAGMA journal_mode=WAL").fetchall())
 
     def close(self) -> None:
         self._writer.close()
@@ -146,15 +160,16 @@ class Queue:
             )
         )
 
-    def cancel(self, job_id: str, now: datetime) -> Row | None:
-        """End a waiting job; have a running one end. None where there is no such job."""
+    def cancel(self, job_id: str, now: datetime) -> tuple[Row | None, bool]:
+        """End a waiting job, and whether that was now; have a running one end. None where there is no such
+        job."""
 
-        def operation(db: sqlite3.Connection) -> Row | None:
+        def operation(db: sqlite3.Connection) -> tuple[Row | None, bool]:
             ending = Ending(State.CANCELLED, fault=Fault.of(Code.CANCELLED, "cancelled before it started"))
             if (ended := _end(db, job_id, ending, now, only=State.QUEUED)) is not None:
-                return ended
+                return ended, True
             db.execute("UPDATE job SET cancelling = 1 WHERE id = ? AND state = 'running'", (job_id,))
-            return row_of(db, job_id)
+            return row_of(db, job_id, LOOK), False
 
         return self.call(operation)
 
@@ -181,6 +196,27 @@ class Queue:
             return ended
 
         return self.call(operation)
+
+    def old(self, before: datetime, keep: int, limit: int) -> list[tuple[str, str]]:
+        """User and id of at most `limit` jobs that ended before then, or that are not among the newest
+        `keep`. One whose callback waits is not among them, nor the very last: sequence numbers go on from it.
+        """
+
+        def operation(db: sqlite3.Connection) -> list[tuple[str, str]]:
+            found = db.execute(_NEWEST, (keep,)).fetchone()
+            return db.execute(_OLD, (micros(before), found[0] if found else 0, limit)).fetchall()
+
+        return self.look(operation)
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Take these jobs and their callbacks out of the queue."""
+        jobs, messages = [(one,) for one in ids], [(f"msg_{one}",) for one in ids]
+
+        def operation(db: sqlite3.Connection) -> None:
+            db.executemany("DELETE FROM callback WHERE id = ?", messages)
+            db.executemany("DELETE FROM job WHERE id = ?", jobs)
+
+        self.call(operation)
 
     def counts(self) -> dict[State, int]:
         """How many jobs wait and run."""

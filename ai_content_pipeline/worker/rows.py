@@ -91,6 +91,16 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long jobs are kept that have ended: so many days, and the newest so many of all jobs. Their files
+    are the operator's business, unless `delete_results`."""
+
+    days: float = 30.0
+    jobs: int = 100_000
+    delete_results: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How a job ended. `seconds` is what it took to make."""
 

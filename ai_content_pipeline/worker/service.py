@@ -25,6 +25,7 @@ from ai_content_pipeline.worker.maker import Maker
 from ai_content_pipeline.worker.metrics import Metrics
 from ai_content_pipeline.worker.occupancy import alone
 from ai_content_pipeline.worker.queue import Queue
+from ai_content_pipeline.worker.retention import Forgetter
 from ai_content_pipeline.worker.rows import Full, New, Row, State
 from ai_content_pipeline.worker.schema import Job, ModeJob, as_job
 from ai_content_pipeline.worker.settings import Settings
@@ -33,6 +34,7 @@ from ai_content_pipeline.worker.storage import LocalFolder, Storage
 #: Of document 004's form, which names no user.
 ANYBODY = "default"
 _LONGEST_PAUSE = 300
+_LOOK = 5.0  # seconds after which the queue is looked at without news
 
 
 @dataclass
@@ -69,12 +71,16 @@ class Service:
             clock=self.clock,
             log=self.log,
             outcome=lambda outcome: self.metrics.callbacks.labels(outcome).inc(),
+            wishes=self.settings.wishes,
         )
+        self.forgetter = Forgetter(self.queue, self.storage, self.settings.retention, self.clock, self.log)
         self.makers = [
             Maker(self, self._process(number), number) for number in range(self.settings.processes)
         ]
         self.draining = threading.Event()
         self._news = threading.Condition()
+        self._heard = 0  # how often there was news
+        self._cancelled: set[str] = set()  # running jobs that should end, by their id in lower case
 
     def _process(self, number: int) -> process.Process:
         scratch = self.scratch / f"process-{number}"
@@ -93,6 +99,7 @@ class Service:
         for job_id in self.queue.waiting():
             self.events.tell(job_id, {"event": "queued"})
         self.courier.start()
+        self.forgetter.start()
         for maker in self.makers:
             maker.start()
 
@@ -103,6 +110,7 @@ class Service:
         for maker in self.makers:
             maker.stop()
         self.courier.close()
+        self.forgetter.stop()
         self.queue.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
         self._owners.close()
@@ -185,15 +193,23 @@ class Service:
         self.wake()
 
     def cancel(self, job_id: str) -> Row | None:
-        row = self.queue.cancel(job_id, self.clock.now())
-        if row is not None and row.state is State.CANCELLED and row.started_at is None:
+        """End a waiting job, have a running one end; None where there is no such job."""
+        name = job_id.lower()
+        self._cancelled.add(name)  # before it is written down, so that its end cannot come in between
+        row, ended = self.queue.cancel(job_id, self.clock.now())
+        if row is None or row.state is not State.RUNNING:
+            self._cancelled.discard(name)
+        if row is not None and ended:
             self.ended(row)
-        for maker in self.makers:
-            maker.cancel(job_id)
         return row
+
+    def cancelled(self, job_id: str) -> bool:
+        """Whether a running job should end."""
+        return job_id.lower() in self._cancelled
 
     def ended(self, row: Row) -> None:
         """Tell everybody that a job has ended, now that it is written down."""
+        self._cancelled.discard(row.id.lower())
         fault = row.fault
         self.events.tell(row.id, {"event": row.state.value, "error": fault.json() if fault else None})
         self.metrics.ended.labels(row.type, row.state.value).inc()
@@ -210,22 +226,25 @@ class Service:
             code=fault.code.value if fault else None,
         )
         self.courier.wake()
+        self.wake()  # its user may run another
 
     # -- for makers ------------------------------------------------------------------------------------
 
     def next_job(self) -> Row | None:
         """The next job to run; None when nothing more is begun. Waits while there is none."""
         while not self.draining.is_set():
-            with self._news:
-                row = self.queue.claim(self.settings.bounds, self.clock.now())
-                if row is None:
-                    self._news.wait(5.0)
+            heard = self._heard
+            row = self.queue.claim(self.settings.bounds, self.clock.now())
             if row is not None:
                 return row
+            with self._news:  # not held while the queue is asked: whoever brings a job would wait for it
+                if heard == self._heard:
+                    self._news.wait(_LOOK)
         return None
 
     def wake(self) -> None:
         with self._news:
+            self._heard += 1
             self._news.notify_all()
 
     def pause_of(self) -> int:

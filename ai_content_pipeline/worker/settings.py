@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from ai_content_pipeline.errors import ConfigurationError
-from ai_content_pipeline.worker.rows import Bounds
+from ai_content_pipeline.worker.rows import Bounds, Retention
 
 _TOKEN = re.compile(r"[!-~]{8,512}")
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -50,6 +50,7 @@ class Settings:
     drain: float = 60.0
     body_limit: int = 16 << 20
     bounds: Bounds = field(default_factory=Bounds)
+    retention: Retention = field(default_factory=Retention)
     log_prompts: bool = False
     verbose: bool = False
     own_state: Path | None = None  # instead of the folder in the workspace
@@ -62,6 +63,11 @@ class Settings:
     @property
     def queue(self) -> Path:
         return self.state / "queue.sqlite3"
+
+    @property
+    def wishes(self) -> Path:
+        """Callbacks that should be sent again, by their names."""
+        return self.state / "redeliver"
 
     @property
     def loopback(self) -> bool:

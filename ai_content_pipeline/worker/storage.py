@@ -61,6 +61,8 @@ class LocalFolder:
                 folder.rename(part, name)
             for stale in set(folder.names()) - set(names):
                 folder.discard(stale)
+        for place in (self._workspace / ROOT / user_id / job_id, self._workspace / ROOT / user_id):
+            _sync(place)  # the names, too
 
     def url(self, key: str) -> str:
         return key
@@ -75,3 +77,14 @@ class LocalFolder:
                     folder.discard(name)
             with SafeFolder(self._workspace, (ROOT, user_id), make=False) as folder:
                 folder.discard_empty(job_id)
+
+
+def _sync(folder: Path) -> None:
+    """Flush a folder to the disk, where folders can be opened."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

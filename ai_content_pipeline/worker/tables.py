@@ -28,4 +28,7 @@ MIGRATIONS: tuple[str, ...] = (
         WITHOUT ROWID;
     CREATE INDEX callback_due ON callback (due_at) WHERE state = 'pending';
     """,
+    """
+    CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
+    """,
 )

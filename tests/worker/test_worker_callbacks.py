@@ -19,10 +19,13 @@ from ai_content_pipeline.worker.courier import Courier
 from ai_content_pipeline.worker.delivery import Undelivered, check_callback, encoded, post, signed
 from ai_content_pipeline.worker.outbox import DELAYS, Outbox, delay
 from ai_content_pipeline.worker.queue import Queue
+from ai_content_pipeline.worker.redelivery import undelivered, wish
 from ai_content_pipeline.worker.rows import Bounds, Ending, New, State
+from ai_content_pipeline.worker.settings import Settings
 from ai_content_pipeline.worker.storage import LocalFolder
 from tests.worker.conftest import SECRET, Handler, Open, Pictures, Receiver
 
+NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
 BODY = encoded({"job_id": "a", "status": "completed"})
 
 
@@ -58,7 +61,7 @@ class Post:
 
     @property
     def state(self) -> tuple[str, int]:
-        (callback,) = Outbox(self.queue).listed("dead") + Outbox(self.queue).listed("pending")
+        (callback,) = Outbox(self.queue).undelivered()
         return callback.state, callback.tries
 
 
@@ -119,11 +122,12 @@ def test_tries_go_on_for_hours_under_one_id(open_post: Callable[..., Post], rece
     office.time.at += timedelta(days=30)
     office.send()
     assert len(receiver.deliveries) == len(DELAYS) + 1
-    assert Outbox(office.queue).redeliver(("a",), office.time.now()) == ["msg_a"]
+    assert Outbox(office.queue).redeliver("msg_a", office.time.now())
+    assert not Outbox(office.queue).redeliver("msg_a", office.time.now())  # it waits already
     office.send()
     assert receiver.deliveries[-1].id == "msg_a"
     assert office.outcomes[-1] == "delivered"
-    assert Outbox(office.queue).listed(None) == []
+    assert Outbox(office.queue).undelivered() == []
 
 
 def test_the_schedule_lasts_a_day_and_then_ends() -> None:
@@ -285,6 +289,54 @@ def test_a_worker_delivers_by_itself(open_office: Open, receiver: Receiver) -> N
     first, second = receiver.wait(2)
     assert (first.id, first.raw) == (second.id, second.raw) == ("msg_one", first.raw)
     assert receiver.requests == ["/default", "/default"]
+
+
+def test_a_running_worker_is_asked_to_redeliver(open_office: Open, receiver: Receiver) -> None:
+    """`callbacks redeliver` beside a worker that runs: it takes the wish within seconds, and delivers under
+    the same id; wishes for what is not dead are dropped."""
+    receiver.script = [status(410)]
+    office = open_office(allow=HostRule.of(receiver.url))
+    office.put("one", callback_url=f"{receiver.url}/x")
+    settings = office.service.settings
+    until = time.monotonic() + 20
+    while [one.state for one in undelivered(settings)] != ["dead"]:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert wish(settings, ("nobody",)) == []
+    assert wish(settings, ("one",)) == ["msg_one"]
+    (settings.wishes / "msg_nobody").touch()
+    office.service.courier.wake()
+    assert [one.id for one in receiver.wait(2)] == ["msg_one", "msg_one"]
+    while undelivered(settings) or list(settings.wishes.iterdir()):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_only_the_worker_writes_to_the_queue(tmp_path: Path) -> None:
+    """What `callbacks` opens beside it cannot write, also where a worker was killed: the flaw of SQLite's
+    write-ahead log up to 3.51.2 needs two that do."""
+    settings = Settings(tmp_path, "draft")
+    settings.state.mkdir()
+    queue = Queue(settings.queue)
+    queue.put(New("a", "u", "t", 0, "f", '{"type": "t"}', "none", (), "https://x.example/h"), Bounds(), NOW)
+    queue.claim(Bounds(), NOW)
+    queue.end("a", Ending(State.COMPLETED), NOW)
+    for one in Outbox(queue).due(NOW, 9, frozenset()):
+        Outbox(queue).failed(one, "the receiver answers 500", None, NOW)
+    before = (
+        queue.look(lambda db: db.execute("PRAGMA data_version").fetchone()),
+        settings.queue.read_bytes(),
+    )
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for file in settings.state.glob("queue.sqlite3*"):
+        (killed / file.name).write_bytes(file.read_bytes())
+    assert wish(settings, ()) == ["msg_a"]
+    assert wish(settings, ()) == []  # it waits for the worker
+    after = (queue.look(lambda db: db.execute("PRAGMA data_version").fetchone()), settings.queue.read_bytes())
+    assert before == after
+    assert [one.state for one in undelivered(Settings(tmp_path, "draft", own_state=killed))] == ["dead"]
+    queue.close()
 
 
 def test_an_address_is_refused_before_the_job_is_taken(desk: Open) -> None:

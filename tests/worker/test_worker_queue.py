@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from ai_content_pipeline.errors import JournalError
+from ai_content_pipeline.generation.writer import Writer
 from ai_content_pipeline.worker.faults import Code
 from ai_content_pipeline.worker.outbox import Outbox
 from ai_content_pipeline.worker.queue import Queue
-from ai_content_pipeline.worker.rows import Bounds, Conflict, Ending, Full, New, State
+from ai_content_pipeline.worker.retention import Forgetter
+from ai_content_pipeline.worker.rows import Bounds, Conflict, Ending, Full, New, Retention, State
+from ai_content_pipeline.worker.storage import LocalFolder
+from ai_content_pipeline.worker.tables import MIGRATIONS
+from tests.worker.test_worker_callbacks import Time
 
 NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
 ROOMY = Bounds()
@@ -128,7 +135,7 @@ def test_a_cancelled_job_does_not_come_back(queue: Queue) -> None:
     """It was asked to stop, and the worker died before it did: it is cancelled, not run again."""
     put(queue, new("a"))
     queue.claim(ROOMY, NOW)
-    row = queue.cancel("a", NOW)
+    row, _ = queue.cancel("a", NOW)
     assert row is not None
     assert row.state is State.RUNNING
     assert [ended.state for ended in queue.recover(3, NOW)] == [State.CANCELLED]
@@ -140,10 +147,10 @@ def test_a_job_ends_once(queue: Queue) -> None:
     queue.claim(ROOMY, NOW)
     assert queue.end("a", Ending(State.COMPLETED), NOW) is not None
     assert queue.end("a", Ending(State.FAILED), NOW) is None
-    row = queue.cancel("a", NOW)
+    row, _ = queue.cancel("a", NOW)
     assert row is not None
     assert row.state is State.COMPLETED
-    assert len(Outbox(queue).listed(None)) == 1
+    assert len(Outbox(queue).undelivered()) == 1
 
 
 def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
@@ -155,7 +162,7 @@ def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
     first.close()
     second = Queue(tmp_path / "q")
     assert drained(second) == ["b0", "a1"]
-    assert [one.job_id for one in Outbox(second).listed(None)] == ["a0"]
+    assert [one.job_id for one in Outbox(second).undelivered()] == ["a0"]
     second.close()
 
 
@@ -193,3 +200,102 @@ def test_the_longest_due_callback_goes_first(queue: Queue) -> None:
     assert [one.job_id for one in outbox.due(NOW, 2, frozenset())] == ["j2", "j1"]
     assert [one.job_id for one in outbox.due(NOW, 2, frozenset({"msg_j2"}))] == ["j1", "j0"]
     assert outbox.due(NOW - timedelta(hours=1), 9, frozenset()) == []
+
+
+def ended(queue: Queue, *days: float, url: str | None = None) -> None:
+    """Jobs j0, j1, … that ended so many days ago."""
+    for number, ago in enumerate(days):
+        put(queue, new(f"j{number}", url=url))
+        queue.claim(ROOMY, NOW)
+        queue.end(f"j{number}", Ending(State.COMPLETED), NOW - timedelta(days=ago))
+
+
+def kept(queue: Queue) -> list[str]:
+    return sorted(row.id for row in queue.jobs(None, None, None, 99))
+
+
+def forgotten(queue: Queue, storage: LocalFolder, retention: Retention) -> list[str]:
+    """What is kept after a worker with that retention has looked."""
+    forgetter = Forgetter(queue, storage, retention, Time(NOW), lambda event, **fields: None)
+    while forgetter.forget():
+        pass
+    return kept(queue)
+
+
+def test_old_jobs_are_forgotten(queue: Queue, tmp_path: Path) -> None:
+    """What ended more than `days` ago is gone with its callback; what waits or runs is kept, however old, and
+    so are all files."""
+    storage = LocalFolder(tmp_path)
+    ended(queue, 40, 31, 29, 0, url="https://x.example/")
+    for callback in Outbox(queue).due(NOW, 9, frozenset()):
+        Outbox(queue).delivered(callback, NOW)
+    put(queue, new("running"), new("waiting"))
+    row = queue.claim(ROOMY, NOW - timedelta(days=99))
+    assert row is not None
+    assert row.id == "running"
+    file = tmp_path / "workspace-temp/u/j0/0.png"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"media")
+    assert forgotten(queue, storage, Retention(days=30)) == ["j2", "j3", "running", "waiting"]
+    assert file.exists()
+    count = "SELECT COUNT(*) FROM callback"
+    assert queue.look(lambda db: db.execute(count).fetchone()) == (2,)
+
+
+def test_the_newest_are_kept(queue: Queue, tmp_path: Path) -> None:
+    """Of all jobs the newest `jobs` stay, waiting ones among them; the very last one always does, so that
+    sequence numbers never come again."""
+    ended(queue, *[0.0] * 250)
+    put(queue, new("waiting"))
+    assert len(forgotten(queue, LocalFolder(tmp_path), Retention(jobs=3))) == 3
+    assert {"waiting", "j249", "j248"} == set(kept(queue))
+    queue.cancel("waiting", NOW - timedelta(days=99))
+    assert forgotten(queue, LocalFolder(tmp_path), Retention(days=1e-9)) == ["j248", "j249", "waiting"]
+
+
+def test_a_job_is_kept_until_its_callback_has_come(queue: Queue, tmp_path: Path) -> None:
+    """A callback that waits keeps its job, whatever its age; a dead one does not."""
+    ended(queue, 90, 80, 70, url="https://x.example/")
+    first, _, _ = Outbox(queue).due(NOW, 9, frozenset())
+    Outbox(queue).failed(first, "the receiver answers 410", None, NOW)
+    assert forgotten(queue, LocalFolder(tmp_path), Retention(days=30)) == ["j1", "j2"]
+
+
+def test_files_of_forgotten_jobs_are_deleted_where_asked_for(queue: Queue, tmp_path: Path) -> None:
+    """`delete_results`: the folder of a forgotten job is gone, others' are not; the id is free again."""
+    storage = LocalFolder(tmp_path)
+    ended(queue, 40, 0, 0)
+    for number in range(3):
+        file = tmp_path / f"workspace-temp/u/j{number}/0.png"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"media")
+    assert forgotten(queue, storage, Retention(days=30, delete_results=True)) == ["j1", "j2"]
+    assert sorted(path.name for path in (tmp_path / "workspace-temp/u").iterdir()) == ["j1", "j2"]
+    assert queue.put(new("j0", body='{"type": "s"}'), ROOMY, NOW)[1] is True
+
+
+def test_an_older_queue_is_taken_over(tmp_path: Path) -> None:
+    """A queue of the first schema opens with its jobs; one of a later schema is refused, unchanged (R8)."""
+    path = tmp_path / "q"
+    first = Writer(path, MIGRATIONS[:1])
+    first.call(lambda db: db.execute("INSERT INTO turn VALUES ('a', 1)").rowcount)
+    first.close()
+    queue = Queue(path)
+    put(queue, new("a0", "a"), new("b0", "b"))
+    assert drained(queue) == ["b0", "a0"]
+    queue.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="version 99"):
+        Queue(path)
+    assert path.read_bytes() == before
+
+
+def test_a_commit_is_one_sync(queue: Queue) -> None:
+    """The queue has a write-ahead log, synced at every commit: what was accepted outlives a power cut, and
+    costs a quarter of what a rollback journal takes."""
+    asked = queue.look(
+        lambda db: [db.execute(f"PRAGMA {one}").fetchone()[0] for one in ("journal_mode", "synchronous")]
+    )
+    assert asked == ["wal", 2]
