@@ -120,11 +120,30 @@ def _words(verdict: Verdict) -> str:
         return f"{why}not compared, the card is used as it is ({card.source})"
     day = f"{card.provider}'s schema of {live.fetched:%Y-%m-%d}"
     if _is_raw(card):
-        return f"{why}no card; {day} is kept, and pipelines use it"
+        return f"{why}no card; {day} is kept, and pipelines use it: it takes {_taken(live)}"
     count = len(verdict.differences)
     agrees = f"{count} difference{'s' if count > 1 else ''} from" if count else "agrees with"
     unpriced = "" if live.price or card.provider != "fal" else " (its price was not asked for: no FAL_KEY)"
     return f"{why}{agrees} {day}{' that was kept' if verdict.kept else ''}{unpriced}"
+
+
+def _taken(live: LiveSchema) -> str:
+    """Which files an endpoint takes, and where: above all, whether it takes references."""
+    from ai_content_pipeline.artifacts import Role
+
+    roles = _roles(live)
+    words = [f"{role} ({name})" for role, name in roles.items()]
+    words += [] if Role.REFERENCE in roles else ["no references"]
+    return ", ".join(words)
+
+
+def _roles(live: LiveSchema) -> dict[str, str]:
+    """The field of each role, by the vendor's schema alone."""
+    from ai_content_pipeline.catalog.live import roles_of
+    from ai_content_pipeline.jobs import Task
+
+    found = roles_of(live, live.task or Task.IMAGE_TO_VIDEO)
+    return {role.value: field.name for role, field in found.items()}
 
 
 def _data(verdict: Verdict, written: bool | None) -> dict[str, Any]:
@@ -135,6 +154,7 @@ def _data(verdict: Verdict, written: bool | None) -> dict[str, Any]:
         "endpoint": verdict.card.endpoint,
         "fetched": None if live is None else live.fetched.isoformat(),
         "kept": verdict.kept,
+        "takes": None if live is None else _roles(live),
         "published": live is not None or verdict.error is not None,
         "differences": [
             {"where": one.where, "card": one.ours, "vendor": one.theirs, "writable": one.change is not None}

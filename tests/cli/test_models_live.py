@@ -12,6 +12,7 @@ import pytest
 from ai_content_pipeline.cli.app import run_app
 from ai_content_pipeline.sandbox import Match, Rule, Sandbox, Settings
 from ai_content_pipeline.sandbox.actions import Html, Reset, Status
+from ai_content_pipeline.sandbox.models import SCHEMAS, Schema
 
 KLING = "kling_2_6_pro"
 CANARY = "canary-key-51f0c3aa"
@@ -237,6 +238,31 @@ def test_what_is_no_endpoint_is_asked_for_nowhere(
     assert aicp("models", "show", model).code == 2
     assert aicp("models", "check", model).code == 2
     assert not asked(sandbox)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "lists", "said"),
+    [
+        ("somebody/text-to-video", (), "it takes no references"),
+        ("somebody/image-to-video", (), "it takes start (image_url), no references"),
+        ("somebody/subject", ("reference_image_urls",), "it takes reference (reference_image_urls)"),
+        ("somebody/edit", ("image_urls",), "it takes input (image_urls), reference (image_urls)"),
+    ],
+)
+def test_check_answers_whether_an_endpoint_takes_references(
+    aicp: Any,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: str,
+    lists: tuple[str, ...],
+    said: str,
+) -> None:
+    """Of any endpoint, with a card or without: by its vendor's schema, and with no job sent."""
+    if lists:
+        monkeypatch.setitem(SCHEMAS, endpoint, Schema(("prompt",), lists=lists))
+    assert said in aicp("models", "check", f"fal:{endpoint}").err
+    (model,) = aicp("models", "check", f"fal:{endpoint}", "--json").models
+    assert ("reference" in model["takes"]) is bool(lists)
 
 
 # -- models without a card -----------------------------------------------------------------------------
