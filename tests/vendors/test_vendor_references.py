@@ -185,31 +185,64 @@ def test_nine_scenes_share_one_upload(project: Any, vendor: str, how: str) -> No
     assert project.sandbox.counts()[f"{vendor}.upload"] == 2
 
 
-STEP = CLIP.format(model="kling_o1_ref", names="[mia]", params="prompts: ['@mia walks', b]")
+TWO = "prompts: ['@mia walks', b]"
+PANELS = (
+    "{{name: c, type: image_to_video, model: {model}, input: {{files: [panel.png, panel.png]}},"
+    " references: [{names}], params: {{prompts: ['@mia walks', b]}}}}"
+)
+#: By vendor and route, a step of two scenes; and how many jobs see the reference pictures themselves.
+ROUTES = {
+    "fal, server, a list": (CLIP.format(model="kling_o1_ref", names="[mia]", params=TWO), 2),
+    "fal, server, one file": (PICTURE.format(model="flux_pulid", names="[mug]", params=TWO), 2),
+    "fal, server, elements": (PANELS.format(model="kling_3_pro", names="mia"), 2),
+    "replicate, server, a list": (CLIP.format(model="seedance_1_lite", names="[mia]", params=TWO), 2),
+    "replicate, server, one file": (PANELS.format(model="minimax_video_01", names="mug"), 2),
+    "replicate, server, tags": (PICTURE.format(model="runway_gen4_image", names="[mia]", params=TWO), 2),
+    "fal, keyframe": (PANELS.format(model="kling_2_6_pro", names="mia"), 2),
+    "replicate, keyframe": (PANELS.format(model="kling_2_1_replicate", names="mia"), 2),
+    "fal, prompt": (CLIP.format(model="kling_2_6_pro_t2v", names="[mia]", params=TWO), 0),
+    "replicate, prompt": (
+        CLIP.format(model="seedance_1_lite", names="[mia], route: prompt", params=TWO),
+        0,
+    ),
+}
 
 
-def test_one_pixel_is_another_reference(project: Any) -> None:
-    """A change of one pixel makes every scene anew; nothing else does."""
-    assert len(made(project, STEP)) == 2
-    assert len(made(project, STEP)) == 2
-    with Image.open(project.root / "side.png") as picture:
-        picture.putpixel((3, 3), (1, 2, 3))
-        picture.save(project.root / "side.png")
-    assert len(made(project, STEP)) == 4
+@pytest.mark.parametrize("how", ROUTES)
+def test_one_pixel_is_another_reference(project: Any, how: str) -> None:
+    """A change of one pixel makes every scene anew that is sent the picture; without it all is there, and
+    where words alone are sent nothing depends on it."""
+    step, seeing = ROUTES[how]
+    before = len(made(project, step))
+    assert len(made(project, step)) == before
+    for name in ("side.png", "mug.png"):
+        with Image.open(project.root / name) as picture:
+            picture.putpixel((3, 3), (1, 2, 3))
+            picture.save(project.root / name)
+    jobs = made(project, step)
+    anew = {job.endpoint for job in jobs[before:]}
+    assert len(jobs) - before in (seeing, before if seeing else 0)
+    assert bool(anew) is bool(seeing)
 
 
-@pytest.mark.parametrize("model", ["kling_o1_ref", "seedance_1_lite", "runway_gen4_image"])
-def test_names_are_only_names(project: Any, model: str) -> None:
-    """Files, references, groups and steps that are only called otherwise are all there already."""
-    kind = "text_to_image" if model.startswith("runway") else "text_to_video"
-    step = (
-        f"{{name: c, type: {kind}, model: {model}, references: [both], params: {{prompt: '@mia and @mug'}}}}"
-    )
-    assert len(made(project, step)) == 1
+@pytest.mark.parametrize("how", ROUTES)
+def test_names_are_only_names(project: Any, how: str) -> None:
+    """Files, references and steps that are only called otherwise are all there already, by every route."""
+    step, _ = ROUTES[how]
+    before = len(made(project, step))
     (project.root / "front.png").rename(project.root / "moved.png")
-    top = TOP.replace("front.png", "moved.png").replace("mia", "eva").replace("both", "all")
-    again = step.replace("mia", "eva").replace("both", "all").replace("name: c", "name: d")
-    assert len(made(project, again, top)) == 1
+    top = TOP.replace("front.png", "moved.png").replace("mia", "eva").replace("mug:", "cup:")
+    top = top.replace("[mia, mug]", "[eva, cup]").replace("[eva, mug]", "[eva, cup]")
+    again = step.replace("mia", "eva").replace("[mug]", "[cup]").replace("name: c", "name: d")
+    assert len(made(project, again, top)) == before
+
+
+def test_groups_are_only_names(project: Any) -> None:
+    """A group that is called otherwise, or written out, asks for the same."""
+    step = CLIP.format(model="kling_o1_ref", names="[both]", params="prompt: '@both meet'")
+    assert len(made(project, step)) == 1
+    assert len(made(project, step.replace("both", "all"), TOP.replace("both", "all"))) == 1
+    assert len(made(project, step.replace("[both]", "[mia, mug]"))) == 1
 
 
 def test_a_reference_is_made_by_an_earlier_step(project: Any) -> None:
