@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from ai_content_pipeline.cli.error_view import ways_out
@@ -31,10 +32,23 @@ def summary_lines(result: RunResult, page: Path, folder: Path) -> Iterator[Line]
         yield _row("unspent", left)
     yield _row("files", _near(result.output_dir, folder))
     yield _row("report", _near(page, folder))
-    for note in result.notes:
+    for note in (*result.notes, *_item_notes(result)):
         yield ("  note    ", "yellow"), (reported(note), "")
     failures = list(failure_lines(result))
     yield from [(), *failures] if failures else []
+
+
+def _item_notes(result: RunResult) -> Iterator[str]:
+    """What is to be known of results that are there: each note once, with the first item it is about."""
+    about: dict[str, list[str]] = {}
+    for item in result.items:
+        for note in item.notes if item.state.good else ():
+            about.setdefault(note, []).append(item.address)
+    for note, items in islice(about.items(), _MANY):
+        more = f" and {len(items) - 1:,} more" if len(items) > 1 else ""
+        yield f"{items[0]}{more}: {note}"
+    if len(about) > _MANY:
+        yield f"and {len(about) - _MANY:,} more, all in the report"
 
 
 def failure_lines(result: RunResult) -> Iterator[Line]:

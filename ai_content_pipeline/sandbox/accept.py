@@ -10,7 +10,7 @@ from ai_content_pipeline.artifacts import Kind
 
 from . import actions as act
 from .files import find_output
-from .media import Media, data_uri, measured, size_of
+from .media import Media, Shows, data_uri, measured, size_of
 from .models import bad_inputs, kind_of, outputs_asked, prompt_of, seconds_asked
 from .prices import price
 from .quantities import Source
@@ -18,6 +18,7 @@ from .routing import Actions
 from .state import End, Failure, Job, Quirks, State, Stop, new_id
 
 _USUAL_SECONDS = 5.0
+_SHOWS: Mapping[type[act.Action], Shows] = {act.OffSubject: "off_subject", act.BlackedOut: "black"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -111,6 +112,8 @@ def _quirks(actions: Actions, failure: Failure | None) -> Quirks:
                 values["output_url"] = action.url
             case act.CompletedTwice():
                 values["twice"] = True
+            case act.BlackedOut():
+                values["flagged"] = True
     return Quirks(failure=failure, **values)  # type: ignore[arg-type]
 
 
@@ -137,7 +140,7 @@ def _media(
     width, height = size_of(payload, kind, source, longest)
     seconds = seconds_asked(payload, (source and source.seconds) or _USUAL_SECONDS)
     first_seed = seed if isinstance(seed, int) else 0
-    off_subject = any(isinstance(action, act.OffSubject) for action in actions)
+    shows: Shows = next((_SHOWS[type(action)] for action in actions if type(action) in _SHOWS), "subject")
     return tuple(
         Media(
             kind,
@@ -148,7 +151,7 @@ def _media(
             settings.video_fps if video else 0,
             first_seed + number,
             sources,
-            off_subject,
+            shows,
         )
         for number in range(1 if video else outputs_asked(payload))
     )

@@ -253,6 +253,13 @@ class OffSubject(Action):
     kind: Literal["off_subject"] = "off_subject"
 
 
+class BlackedOut(Action):
+    """A safety check refuses the result after it was made: all black, and billed. fal flags pictures, too."""
+
+    applies: ClassVar[frozenset[Route]] = SUBMIT
+    kind: Literal["blacked_out"] = "blacked_out"
+
+
 class CompletedTwice(Action):
     """Finished, then running for one poll, then finished; the listing shows the job twice."""
 
@@ -294,6 +301,6 @@ class ClockSkew(Action):
 AnyAction = Annotated[
     Delay | Status | RateLimit | Reset | Drop | Hang | Drip | Truncate | Cut | Empty | Html | Redirect
     | WrongMedia | RunTime | Reject | Fail | ErrorBody | Stuck | Backwards | UnknownStatus | Aborted | Gone
-    | Outputs | OutputUrl | OffSubject | CompletedTwice | ExpireUpload | Cancel | ClockSkew,
+    | Outputs | OutputUrl | OffSubject | BlackedOut | CompletedTwice | ExpireUpload | Cancel | ClockSkew,
     Field(discriminator="kind"),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ from .quantities import Source
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+#: What there is to see: what was asked for, or what a fault puts in its place.
+Shows = Literal["subject", "off_subject", "black"]
 KEPT = 1024  # files kept in memory; one that was dropped is drawn again
 
 
@@ -42,7 +44,7 @@ class Media:
     fps: int
     seed: int
     inputs: tuple[bytes | Media, ...] = ()
-    off_subject: bool = False
+    shows: Shows = "subject"
 
     @property
     def content_type(self) -> str:
@@ -57,7 +59,7 @@ class Media:
         parts = [source if isinstance(source, bytes) else source.digest() for source in self.inputs]
         known: tuple[object, ...] = (self.kind.value, self.prompt, self.width, self.height)
         known += (self.seconds, self.fps, self.seed)
-        known += (True,) if self.off_subject else ()
+        known += () if self.shows == "subject" else (self.shows,)
         return hashlib.sha256(repr((known, [hashlib.sha256(p).digest() for p in parts])).encode()).digest()
 
 
@@ -72,7 +74,7 @@ class Renderer:
     def start(self, media: Media) -> Future[bytes]:
         future = self._files.get(media)
         if future is None:
-            draw = draw_off_subject if media.off_subject else self._draw
+            draw = _INSTEAD.get(media.shows, self._draw)
             future = self._files[media] = self._pool.submit(draw, media)
             if len(self._files) > KEPT:
                 self._files.popitem(last=False)
@@ -174,6 +176,15 @@ def draw_off_subject(media: Media) -> bytes:
         return min(sum((one - other) ** 2 for one, other in zip(colour, mean, strict=True)) for mean in shown)
 
     return _plain(Image.new("RGB", (media.width, media.height), max(_STRONG, key=distance)), media)
+
+
+def draw_black(media: Media) -> bytes:
+    from PIL import Image
+
+    return _plain(Image.new("RGB", (media.width, media.height)), media)
+
+
+_INSTEAD: Mapping[Shows, Callable[[Media], bytes]] = {"off_subject": draw_off_subject, "black": draw_black}
 
 
 def draw_draft(media: Media) -> bytes:

@@ -104,6 +104,7 @@ class Quirks:
     outputs: int | None = None
     output_url: str = ""
     twice: bool = False
+    flagged: bool = False  # as unsafe, where the vendor says so
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,8 @@ def result_of(job: Job, request: Request) -> tuple[int, dict[str, object]]:
     files = [_file(request, job, index) for index in range(len(job.outputs))]
     if job.media[0].seconds:
         return 200, {"video": files[0] if files else None}
-    return 200, {"images": files, "description": ""}
+    flags = {"has_nsfw_concepts": [True] * len(files)} if job.quirks.flagged else {}
+    return 200, {"images": files, "description": "", **flags}
 
 
 def _file(request: Request, job: Job, index: int) -> dict[str, object]:
