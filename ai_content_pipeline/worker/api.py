@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from ai_content_pipeline import __version__
 from ai_content_pipeline.jobs import Json
 from ai_content_pipeline.worker.answers import job_view
-from ai_content_pipeline.worker.events import Event, is_end
+from ai_content_pipeline.worker.events import QUEUED, Event, is_end
 from ai_content_pipeline.worker.gate import Gate
 from ai_content_pipeline.worker.refusals import Draining, NotFound, Problem, answer_errors
 from ai_content_pipeline.worker.rows import Row, State
@@ -186,7 +186,7 @@ async def _told(service: Service, job_id: str) -> AsyncIterator[str]:
 
 
 def _past(row: Row) -> list[Event]:
-    events: list[Event] = [{"event": "queued"}]
+    events = [QUEUED]
     if row.started_at is not None:
         events.append({"event": "started", "attempt": row.attempts})
     if row.state is State.COMPLETED:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from ai_content_pipeline.jobs import Json
 
 Event = dict[str, Json]
+#: What every job begins with. Nobody tells it: it would come too late where a job starts, or ends, before
+#: whoever took it in is told.
+QUEUED: Event = {"event": "queued"}
 _ENDS = ("completed", "failed", "cancelled")
 
 
@@ -18,9 +21,10 @@ def is_end(event: Event) -> bool:
 
 @dataclass
 class _Story:
-    """The events of one job. Steps are told by their last: a flood of them takes no room."""
+    """The events of one job, which was queued if it is there at all. Steps are told by their last: a flood of
+    them takes no room."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=lambda: [dict(QUEUED)])
     watchers: list[Watcher] = field(default_factory=list)
 
 
@@ -52,7 +56,7 @@ class Watcher:
 
 
 class Events:
-    """Thread-safe. Only jobs that have not ended are remembered."""
+    """Thread-safe. Only jobs that run, or that somebody watches, are remembered."""
 
     def __init__(self) -> None:
         self._stories: dict[str, _Story] = {}
@@ -82,14 +86,14 @@ class Events:
             if story is None or watcher not in story.watchers:
                 return
             story.watchers.remove(watcher)
-            if not story.watchers and not story.events:
+            if not story.watchers and story.events == [QUEUED]:
                 del self._stories[job_id]
 
     def last_step(self, job_id: str) -> Event | None:
         with self._guard:
             story = self._stories.get(job_id)
-            last = story.events[-1] if story and story.events else None
-        return last if last and last["event"] == "step" else None
+            last = story.events[-1] if story else QUEUED
+        return last if last["event"] == "step" else None
 
 
 def _add(events: list[Event], event: Event) -> None:

@@ -136,12 +136,12 @@ class Maker(threading.Thread):
 
     def _end(self, row: Row, answer: Line, folder: Path, seconds: float) -> None:
         if self._stopping and "failed" in answer:
-            self._service.queue.requeue(row.id)
-            return
-        ending = self._ending(row, answer, folder, seconds)
-        if ending.state is not State.COMPLETED:
-            self._remove(row)
-        ended = self._write_down(row, ending)
+            ended = self._service.queue.requeue(row.id, self._service.clock.now())
+        else:
+            ending = self._ending(row, answer, folder, seconds)
+            if ending.state is not State.COMPLETED:
+                self._remove(row)
+            ended = self._write_down(row, ending)
         if ended is not None:
             self._service.ended(ended)
 

@@ -54,6 +54,8 @@ _OLD = """
     LIMIT ?
 """
 
+_CANCELLED = Ending(State.CANCELLED, fault=Fault.of(Code.CANCELLED, "cancelled"))
+
 
 class Queue:
     """Used from many threads of the one process that has the workspace. `path` None: in memory."""
@@ -109,11 +111,6 @@ class Queue:
         query = f"{LOOK}{where} ORDER BY sequence DESC LIMIT ?"
         return self.look(lambda db: [read(row) for row in db.execute(query, (*given.values(), limit))])
 
-    def waiting(self) -> list[str]:
-        """The ids of all that wait."""
-        query = "SELECT id FROM job WHERE state = 'queued'"
-        return self.look(lambda db: [job_id for (job_id,) in db.execute(query)])
-
     def claim(self, bounds: Bounds, now: datetime) -> Row | None:
         """The next job, running from now on: of the user who was served longest ago, the most urgent."""
         limit = bounds.running_per_user
@@ -148,17 +145,24 @@ class Queue:
 
         return self.call(operation)
 
-    def requeue(self, job_id: str) -> None:
-        """Give a running job back, as if it had not been tried: the worker ends, and not because of it."""
-        self.call(
-            lambda db: (
-                db.execute(
-                    "UPDATE job SET state = 'queued', attempts = attempts - 1, started_at = NULL"
-                    " WHERE id = ? AND state = 'running'",
-                    (job_id,),
-                ).rowcount
+    def requeue(self, job_id: str, now: datetime) -> Row | None:
+        """Give a running job back, as if it had not been tried: the worker ends, and not because of it.
+
+        Returns a job that was asked to stop, and so has ended instead.
+        """
+
+        def operation(db: sqlite3.Connection) -> Row | None:
+            row = row_of(db, job_id)
+            if row is not None and row.cancelling:
+                return _end(db, job_id, _CANCELLED, now, only=State.RUNNING)
+            db.execute(
+                "UPDATE job SET state = 'queued', attempts = attempts - 1, started_at = NULL"
+                " WHERE id = ? AND state = 'running'",
+                (job_id,),
             )
-        )
+            return None
+
+        return self.call(operation)
 
     def cancel(self, job_id: str, now: datetime) -> tuple[Row | None, bool]:
         """End a waiting job, and whether that was now; have a running one end. None where there is no such
@@ -186,7 +190,7 @@ class Queue:
             for job_id, tried, cancelling in stale:
                 ending = None
                 if cancelling:
-                    ending = Ending(State.CANCELLED, fault=Fault.of(Code.CANCELLED, "cancelled"))
+                    ending = _CANCELLED
                 elif tried >= attempts:
                     ending = Ending(State.FAILED, fault=Fault.of(Code.ATTEMPTS, words))
                 if ending is None:

@@ -96,8 +96,6 @@ class Service:
         """Go on where the last worker stopped."""
         for row in self.queue.recover(self.settings.attempts, self.clock.now()):
             self.ended(row)
-        for job_id in self.queue.waiting():
-            self.events.tell(job_id, {"event": "queued"})
         self.courier.start()
         self.forgetter.start()
         for maker in self.makers:
@@ -187,7 +185,6 @@ class Service:
             raise Refused(("callback_url",), error.message) from error
 
     def _taken(self, row: Row, job: Job) -> None:
-        self.events.tell(row.id, {"event": "queued"})
         self.metrics.accepted.labels(row.type).inc()
         self.log("job_queued", job_id=row.id, user_id=row.user_id, type=row.type, prompt=job.prompt)
         self.wake()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,14 @@ import pytest
 
 from ai_content_pipeline.worker.queue import Queue
 from tests.worker.conftest import SECRET, SMALL, TOKEN, Receiver
+
+
+def until(true: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait for something to be so."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
 
 
 @dataclass

@@ -128,7 +128,19 @@ def test_what_was_given_back_was_not_tried(queue: Queue) -> None:
         row = queue.claim(ROOMY, NOW)
         assert row is not None
         assert row.attempts == 1
-        queue.requeue("a")
+        assert queue.requeue("a", NOW) is None
+
+
+def test_a_cancelled_job_is_not_given_back(queue: Queue) -> None:
+    """It was asked to stop, and the worker ends: it is cancelled, and told of, not queued again."""
+    put(queue, new("a", url="https://x.example/"))
+    queue.claim(ROOMY, NOW)
+    queue.cancel("a", NOW)
+    row = queue.requeue("a", NOW)
+    assert row is not None
+    assert row.state is State.CANCELLED
+    assert [one.job_id for one in Outbox(queue).undelivered()] == ["a"]
+    assert queue.requeue("a", NOW) is None
 
 
 def test_a_cancelled_job_does_not_come_back(queue: Queue) -> None:
