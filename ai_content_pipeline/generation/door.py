@@ -336,6 +336,8 @@ class Door:
             try:
                 return self.fetcher.fetch(job, status.outputs, ending)
             except Deleted as error:
+                if not error.surely:
+                    raise outcomes.forbidden(job, str(error)) from error
                 return self._lost(job, provider, f"its file was deleted ({error})")
         if isinstance(status, Failed) and not job.artifacts:
             return self._failed(job.key, status.reason, status.message, status.billed)

@@ -25,7 +25,11 @@ _TRIES = 5
 
 
 class Deleted(Exception):
-    """The vendor no longer has a file of the job."""
+    """The vendor no longer has a file of the job. `surely`: its host said so, and did not just refuse us."""
+
+    def __init__(self, message: str, *, surely: bool = True) -> None:
+        super().__init__(message)
+        self.surely = surely
 
 
 @dataclass
@@ -152,7 +156,7 @@ class Fetcher:
         except FileNotFoundError as error:
             if not path.parent.is_dir():  # it is our own folder that is missing
                 raise
-            raise Deleted(str(error)) from error
+            raise Deleted(str(error), surely=not isinstance(error, PermissionError)) from error
 
     def _verified(self, job: Job, path: Path, blank: Blank) -> MediaInfo:
         try:

@@ -74,6 +74,14 @@ def blocked(job: Job) -> AicpError:
     )
 
 
+def forbidden(job: Job, said: str) -> AicpError:
+    return ProviderUnavailable(
+        f"{job.provider} has the result, and its file is refused ({said})",
+        hint="a firewall may be in the way; it is paid and `aicp fetch` asks for it again at no cost",
+        retry_with="aicp fetch",
+    )
+
+
 def too_slow(job: Job) -> AicpError:
     return ProviderUnavailable(
         f"{job.provider} has not finished it yet",

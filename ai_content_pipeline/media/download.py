@@ -28,8 +28,9 @@ from ai_content_pipeline.media.timed import TimedBackend, check
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAY_MEND = frozenset({408, 425, 429, 500, 502, 503, 504})
-#: 403 is how storage hosts refuse a signed URL that ran out.
-_NOT_THERE = frozenset({403, 404, 410})
+#: How storage hosts refuse a signed URL that ran out, and a firewall anything at all.
+_FORBIDDEN = 403
+_NOT_THERE = frozenset({404, 410})
 _HEADERS: dict[bytes | str, bytes | str] = {
     "Accept": "*/*",
     "Accept-Encoding": "identity",
@@ -54,6 +55,10 @@ class Limits:
 LIMITS = Limits()
 
 
+class Forbidden(FileNotFoundError, PermissionError):
+    """The host refuses this URL. The file may still be there, for a newer URL or for somebody else."""
+
+
 def download(
     url: str,
     path: Path,
@@ -75,7 +80,7 @@ def download(
         Interrupted: `stopped` said so.
         BadMedia: refused, empty, cut off or too large. Asking again is free.
         ProviderUnavailable: the network or the host, after several tries; it may mend.
-        FileNotFoundError: the host says that the file is not there, or no longer.
+        FileNotFoundError: the host says that it is not there, or no longer, or not for us (`Forbidden`).
     """
     if url[:5].lower() == "data:":
         _write(path, [_decoded(url, limits)])
@@ -145,6 +150,8 @@ class _Fetch:
     def _check(self, url: httpx.URL, status: int, headers: httpx.Headers) -> None:
         if status in _MAY_MEND:
             raise ProviderUnavailable(f"{_shown(url)} answers {status}")
+        if status == _FORBIDDEN:
+            raise Forbidden(f"{_shown(url)} answers {status}")
         if status in _NOT_THERE:
             raise FileNotFoundError(f"{_shown(url)} answers {status}")
         if status != 200:

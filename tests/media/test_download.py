@@ -481,6 +481,15 @@ def test_what_the_host_deleted_is_gone(serve: Callable[..., Host], tmp_path: Pat
     assert fetch(late, tmp_path / "b") == [0.5]
 
 
+def test_a_refusal_is_told_from_a_deletion(serve: Callable[..., Host], tmp_path: Path) -> None:
+    """403 may be a firewall, or a signature that ran out: the file may be there, and is not called deleted."""
+    with pytest.raises(PermissionError, match="answers 403"):
+        fetch(serve(always(reply("403 No", b"x"))), tmp_path / "a")
+    with pytest.raises(FileNotFoundError) as deleted:
+        fetch(serve(always(reply("410 No", b"x"))), tmp_path / "b")
+    assert not isinstance(deleted.value, PermissionError)
+
+
 def test_any_other_answer_is_no_file(serve: Callable[..., Host], tmp_path: Path) -> None:
     """401, 206 and 418 are not retried here: they will not mend by themselves."""
     for status in ("401 Unauthorized", "206 Partial Content", "418 Teapot"):

@@ -60,6 +60,7 @@ SURVIVED = (
     Case("a slow submit", do.Delay(seconds=0.2), ("submit",), 1),
     Case("500 to a download", do.Status(code=500), ("download",), 3),
     Case("503 to a download", do.Status(code=503, retry_after=1), ("download",), 3),
+    Case("a download refused at first", do.Status(code=403), ("download",), 4),
     Case("a download reset", do.Reset(), ("download",), 2),
     Case("a download dropped", do.Drop(), ("download",), 2),
     Case("a download drips", do.Drip(chunk=32, pause=0.005), ("download",), 1),
@@ -113,6 +114,9 @@ MENDED = (
     ),
     Case("refused input", do.Status(code=422), ("submit",), code=1, says="refuses the request"),
     Case("401 to a poll", do.Status(code=401), ("status", "result"), code=4, says="check the key"),
+    Case(
+        "downloads refused", do.Status(code=403), ("download",), code=75, says="a firewall may be in the way"
+    ),
     Case("downloads fail", do.Status(code=503), ("download",), code=75, says="answers 503"),
     Case("downloads reset", do.Reset(), ("download",), code=75, says="cannot be fetched"),
     Case("downloads truncated", do.Truncate(), ("download",), code=1, says="aicp fetch"),
