@@ -188,6 +188,18 @@ def test_a_reference_too_small_for_its_model_is_refused(expanded: Expand, tmp_pa
     assert "your picture 'mia' is 299x400 pixels, too small" in str(caught.value)
 
 
+def test_a_video_is_no_reference(expanded: Expand, tmp_path: Path) -> None:
+    """A clip is refused by its name, with what to do instead, also for a model that could take one."""
+    clip = Path(__file__).with_name("bad") / "files" / "clip.mp4"
+    (tmp_path / "walk.mp4").write_bytes(clip.read_bytes())
+    step = ONE.format(type="text_to_video", model="seedance_2_ref", names="[mia]", prompt="x")
+    with pytest.raises(InvalidPipeline) as caught:
+        expanded(step, top=TOP.replace("mia.png", "walk.mp4"))
+    (problem,) = caught.value.problems
+    assert problem.message == "walk.mp4 is a video"
+    assert problem.hint == "a reference is a picture: save a frame of it"
+
+
 def test_other_words_with_an_at_are_left_alone(expanded: Expand) -> None:
     """Without a declared name, prompts are sent as they were written, by every step."""
     step = "{name: c, type: image_to_video, model: kling_2_6_pro, params: {prompts: ['@bob @mia', '@both']}}"
