@@ -17,6 +17,7 @@ pytest.importorskip("huggingface_hub")
 
 from ai_content_pipeline.catalog import local
 from ai_content_pipeline.cli.app import run_app
+from ai_content_pipeline.providers.local.download import download
 from ai_content_pipeline.providers.local.weights import MANIFEST, find
 
 KEY = "wan2.1_t2v_1.3b"
@@ -24,11 +25,13 @@ KEY = "wan2.1_t2v_1.3b"
 
 @dataclass
 class Hub:
-    """What it publishes at one commit, and was asked for. It breaks off after `cut` bytes; it may `lie`."""
+    """What it publishes at one commit, and was asked for. It breaks off each answer after `cut` bytes, and is
+    gone after `left` bytes; it may `lie`."""
 
     files: dict[str, bytes]
     commit: str
     cut: int | None = None
+    left: int | None = None
     lie: bool = False
     asked: list[str] = field(default_factory=list)
     url: str = ""
@@ -84,11 +87,11 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if head:
                 return
             rest = data[start:]
-            if hub.cut is not None and len(rest) > hub.cut:
-                self.wfile.write(rest[: hub.cut])
-                self.close_connection = True
-                return
-            self.wfile.write(rest)
+            sent = rest[: hub.cut] if hub.left is None else rest[: min(len(rest), hub.left)]
+            if hub.left is not None:
+                hub.left -= len(sent)
+            self.wfile.write(sent)
+            self.close_connection = len(sent) < len(rest)
 
     return Handler
 
@@ -139,18 +142,60 @@ def test_a_model_is_pulled_and_ready(hub: Hub, place: Path, capsys: Any) -> None
 
 
 def test_a_pull_that_broke_off_goes_on(hub: Hub, place: Path, capsys: Any) -> None:
-    """Exit 75 and nothing in place; the same command fetches only what is missing."""
-    hub.cut = 60_000
+    """Exit 75 and nothing in place; the same command fetches what is missing, from where it ended."""
+    hub.left = sum(map(len, hub.files.values())) // 2
     assert run_app(["models", "pull", KEY]) == 75
     assert not (place / KEY).exists()
     assert "goes on where it was broken off" in capsys.readouterr().err
-    done = {one.split("+")[0] for one in hub.asked if one.endswith("+0")}
-    hub.cut = None
+    (part,) = (place / ".downloads").rglob("*.part")
+    had, name = part.stat().st_size, part.name.removesuffix(".part")
+    assert had > 0
+    done = {str(path.relative_to(part.parents[1])) for path in part.parents[1].rglob("*") if path.is_file()}
+    hub.left = None
     hub.asked.clear()
     assert run_app(["models", "pull", KEY]) == 0
     assert find(place, KEY)
-    again = {one.split("+")[0] for one in hub.asked}
-    assert len(again & done) <= 1  # the one that was cut
+    assert hub.asked[0].endswith(f"{name}+{had}")
+    assert not {one.split("+")[0] for one in hub.asked} & done
+
+
+def test_a_connection_that_breaks_is_made_anew(hub: Hub, place: Path) -> None:
+    """As long as it brings something: one command, and each byte once."""
+    hub.cut = 20_000
+    assert run_app(["models", "pull", KEY]) == 0
+    largest = max(
+        (name for name in hub.files if name.endswith(".safetensors")), key=lambda n: len(hub.files[n])
+    )
+    starts = [int(one.split("+")[1]) for one in hub.asked if one.startswith(f"{largest}+")]
+    assert starts == list(range(0, len(hub.files[largest]), 20_000))
+
+
+def test_progress_is_told(hub: Hub, place: Path, capsys: Any) -> None:
+    """Which file of how many, and how large it is."""
+    assert run_app(["models", "pull", KEY]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if " of " in line and "GB" in line]
+    number = len(hub.files) - 1  # all but the pickle
+    assert [line.split("  ")[0] for line in lines] == [f"{n} of {number}" for n in range(1, number + 1)]
+
+
+def test_bars_are_drawn_for_people(hub: Hub, place: Path, capsys: Any) -> None:
+    """Of bytes, where the error stream is a terminal."""
+    download(KEY, place, lambda words: None, {"HF_ENDPOINT": hub.url}, bars=True)
+    shown = capsys.readouterr().err
+    assert "diffusion_pytorch_model" in shown
+    assert "100%" in shown
+
+
+def test_no_download_where_the_network_is_forbidden(
+    hub: Hub, place: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HF_HUB_OFFLINE is heeded; exit 4."""
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert run_app(["models", "pull", KEY]) == 4
+    assert "HF_HUB_OFFLINE forbids downloads" in capsys.readouterr().err
+    assert hub.asked == []
 
 
 def test_a_file_that_is_not_what_was_published_is_refused(hub: Hub, place: Path) -> None:

@@ -25,6 +25,8 @@ Tell = Callable[[str], None]
 
 _WAITING = ".downloads"
 _CHUNK = 1 << 22
+_PATIENCE = 30.0  # seconds without a byte: then the connection is as good as broken
+_PARTIAL = 206  # the status of an answer that begins where it was asked to
 #: Besides safetensors: configurations and vocabularies, which are data.
 _KINDS = (".safetensors", ".json", ".txt", ".model")
 _AGAIN = "the same command goes on where it was broken off"
@@ -118,25 +120,47 @@ def _file(weights: Weights, entry: Any) -> _File:
 
 
 def _fetch(file: _File, waiting: Path, environ: Mapping[str, str], *, bars: bool) -> None:
-    """Into the waiting folder, unless it is there; then held against what was published."""
-    from huggingface_hub import hf_hub_download, utils
+    """Into the waiting folder, unless it is there: its missing end only, and held against what was published.
 
-    (utils.enable_progress_bars if bars else utils.disable_progress_bars)()
-    weights = file.weights
-    path = Path(
-        _asked(
-            lambda: hf_hub_download(
-                weights.repo,
-                file.name,
-                revision=weights.revision,
-                local_dir=_of(weights, waiting),
-                endpoint=_endpoint(environ),
-            )
-        )
-    )
-    if path.stat().st_size != file.size or (file.sha256 is not None and _sha256(path) != file.sha256):
-        path.unlink()
-        raise ProviderUnavailable(f"{file.name} is not what {weights.repo} published", hint=_AGAIN)
+    A connection that breaks is made anew as long as it brings something.
+    """
+    path = _of(file.weights, waiting) / file.name
+    if path.is_file():  # it gets its name when it is whole
+        return
+    part = path.with_name(f"{path.name}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.touch()
+    while (had := part.stat().st_size) < file.size:
+        try:
+            _asked(partial(_append, file, part, environ, bars=bars))
+        except ProviderUnavailable:
+            if part.stat().st_size <= had:
+                raise
+    if part.stat().st_size != file.size or (file.sha256 is not None and _sha256(part) != file.sha256):
+        part.unlink()
+        raise ProviderUnavailable(f"{file.name} is not what {file.weights.repo} published", hint=_AGAIN)
+    part.replace(path)
+
+
+def _append(file: _File, part: Path, environ: Mapping[str, str], *, bars: bool) -> None:
+    """What is missing of `part`, from where it ends; all of it where the publisher cannot do that."""
+    from huggingface_hub import hf_hub_url, utils
+
+    had, weights = part.stat().st_size, file.weights
+    url = hf_hub_url(weights.repo, file.name, revision=weights.revision, endpoint=_endpoint(environ))
+    headers = {**utils.build_hf_headers(), "Accept-Encoding": "identity", "Range": f"bytes={had}-"}
+    with utils.get_session().stream("GET", url, headers=headers, timeout=_PATIENCE) as response:
+        utils.hf_raise_for_status(response)
+        if response.status_code != _PARTIAL:
+            had = 0
+        bar = {"total": file.size, "initial": had, "unit": "B", "unit_scale": True}
+        (utils.enable_progress_bars if bars else utils.disable_progress_bars)()
+        with part.open("ab" if had else "wb") as target, utils.tqdm(desc=part.stem[:40], **bar) as shown:
+            for chunk in response.iter_bytes():
+                target.write(chunk)
+                shown.update(len(chunk))
+                if target.tell() > file.size:
+                    return
 
 
 def _put_in_place(files: list[_File], waiting: Path, folder: Path, pins: list[str]) -> None:
