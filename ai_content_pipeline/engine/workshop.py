@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -30,6 +31,8 @@ from ai_content_pipeline.pipeline.project import Project
 from ai_content_pipeline.providers.protocol import Provider, Surroundings
 from ai_content_pipeline.providers.registry import PROVIDERS, VENDOR_URLS
 
+#: What a file system says that cannot tell a living process from a dead one: some network shares.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _OWNER = re.compile(r"[0-9a-f]{16}")
 
 ProviderFactory = Callable[[Surroundings], Provider]
@@ -156,9 +159,10 @@ def open_workshop(
         _ignore(project.state / ".gitignore")
         owners = Owners(project.state / "owners")
     except OSError as error:
+        locks = error.errno in _NO_LOCKS
         raise JournalError(
-            f"{project.state} cannot be written: {error.strerror}",
-            hint="the project's folder must be writable",
+            f"{project.state} cannot be {'used' if locks else 'written'}: {error.strerror}",
+            hint="keep the project on a local disk" if locks else "the project's folder must be writable",
         ) from error
     try:
         with _scratch(project.state / "tmp", owners) as scratch:

@@ -31,7 +31,7 @@ class Owners:
         _lock(self._held, shared=False)
         if not self._is_locked(self.me):
             os.close(self._held)
-            raise OSError(errno.ENOLCK, "file locks do not work there; keep the project on a local disk")
+            raise OSError(errno.ENOLCK, "file locks do not work there")
 
     def alive(self, owner: str) -> bool:
         """Whether the process that calls itself `owner` still runs (it may be this one)."""

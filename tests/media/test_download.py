@@ -482,7 +482,7 @@ def test_what_the_host_deleted_is_gone(serve: Callable[..., Host], tmp_path: Pat
 
 
 def test_a_refusal_is_told_from_a_deletion(serve: Callable[..., Host], tmp_path: Path) -> None:
-    """403 may be a firewall, or a signature that ran out: the file may be there, and is not called deleted."""
+    """403 may be a firewall, or a signature that ran out: the file may be there, and is not "deleted"."""
     with pytest.raises(PermissionError, match="answers 403"):
         fetch(serve(always(reply("403 No", b"x"))), tmp_path / "a")
     with pytest.raises(FileNotFoundError) as deleted:
