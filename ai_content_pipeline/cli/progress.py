@@ -43,6 +43,7 @@ class PlainLines:
         self._verbose = verbose
         self._waiting: dict[str, _Waiting] = {}
         self._tallies: dict[str, _Tally] = {}
+        self._items: dict[str, int] = {}  # of each step
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -66,7 +67,8 @@ class PlainLines:
 
     def _begin(self, event: events.RunStarted) -> None:
         self._tallies = {step.name: _Tally(step.items) for step in event.steps if step.items > _FEW}
-        items = sum(step.items for step in event.steps)
+        self._items = {step.name: step.items for step in event.steps}
+        items = sum(self._items.values())
         how = f"{' (draft)' if event.draft else ''}{', going on' if event.resumed else ''}"
         self._say(
             f"{one_line(event.pipeline)}{how}: {count(len(event.steps), 'step')}, {count(items, 'item')}"
@@ -91,7 +93,7 @@ class PlainLines:
         self._waiting.pop(result.address, None)
         tally = self._tallies.get(result.step)
         if tally is None or self._verbose or result.state not in _UNEVENTFUL:
-            self._say(ended(result))
+            self._say(ended(result, self._items.get(result.step, 1)))
         else:
             tally.states[result.state] += 1
         if tally is not None:
@@ -107,10 +109,11 @@ class PlainLines:
         states.clear()
 
 
-def ended(result: ItemResult) -> str:
-    """``clips/scene_2  done  12 s  $0.70``"""
+def ended(result: ItemResult, items: int) -> str:
+    """``clips/scene_2 (2 of 4)  done  12 s  $0.70``: whatever ends when, each has its place among the step's
+    `items`."""
     word = STATES[result.state][0]
-    name = one_line(result.address)
+    name = one_line(result.address) + (f" ({result.index + 1:,} of {items:,})" if items > 1 else "")
     if not result.state.good:
         why = reason(result)
         return f"{name}  {word}: {why}" if why else f"{name}  {word}"

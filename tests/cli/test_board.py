@@ -247,7 +247,7 @@ def test_plain_lines_even_on_a_terminal(env):
     """CI, or a terminal that can do nothing: no escape code at all."""
     shown = on_a_terminal("careful", **env)
     assert "\x1b" not in shown
-    assert "clips/scene_1  done" in shown
+    assert "clips/scene_1 (1 of 2)  done" in shown
 
 
 def test_a_table_is_cut_to_its_terminal():

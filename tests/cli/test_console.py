@@ -340,7 +340,8 @@ def test_a_table_without_rows_is_its_header():
 
 
 def test_a_run_in_plain_lines():
-    """The golden output of a run on a pipe: a line for each thing that happened, in words."""
+    """The golden output of a run on a pipe: a line for each thing that happened, in words, with the item's
+    place among its step's, in whatever order they end."""
     desk = Desk()
     second_hand = CostEstimate(Decimal("0.7"), second_hand=True)
     with desk.console.progress():
@@ -361,11 +362,11 @@ def test_a_run_in_plain_lines():
     assert desk.said == (
         "story: 2 steps, 6 items\n"
         "storyboard/scene_1  cached\n"
-        "clips/scene_1  done  12 s  ~$0.70\n"
-        "clips/scene_2  failed: the vendor refused it\n"
-        "clips/scene_3  in doubt: nobody knows\n"
-        "clips/scene_4  skipped: scenes/scene_4 has no result\n"
-        "clips/scene_5  done  $0.50\n"
+        "clips/scene_1 (1 of 5)  done  12 s  ~$0.70\n"
+        "clips/scene_2 (2 of 5)  failed: the vendor refused it\n"
+        "clips/scene_3 (3 of 5)  in doubt: nobody knows\n"
+        "clips/scene_4 (4 of 5)  skipped: scenes/scene_4 has no result\n"
+        "clips/scene_5 (5 of 5)  done  $0.50\n"
         "old/scene_1  collected, from an earlier run\n"
         "scene_1.mp4 was edited; the new one is beside it\n"
     )
@@ -435,7 +436,10 @@ def test_many_cached_items_are_one_line():
     assert desk.lines[1:] == ["frames  10,000 cached"]
     desk.tell(ended("clips", 1, ItemState.FAILED, error=REFUSED), ended("clips", 2, ItemState.SKIPPED))
     desk.tell(events.RunEnded(run_result(Path("/o"))))
-    assert desk.lines[2:] == ["clips/scene_1  failed: the vendor refused it", "clips  1 skipped"]
+    assert desk.lines[2:] == [
+        "clips/scene_1 (1 of 10,000)  failed: the vendor refused it",
+        "clips  1 skipped",
+    ]
 
 
 def test_an_interruption_says_what_a_second_one_does():
