@@ -124,7 +124,13 @@ MENDED = (
     Case("downloads empty", do.Empty(), ("download",), code=1, says="aicp fetch"),
     Case("downloads as HTML", do.Html(), ("download",), code=1, says="aicp fetch"),
     Case("downloads that are GIFs", do.WrongMedia(), ("download",), code=1, says="aicp fetch"),
-    Case("downloads redirected", do.Redirect(url="http://169.254.169.254/latest"), ("download",), code=1),
+    Case(
+        "downloads redirected",
+        do.Redirect(url="http://169.254.169.254/latest"),
+        ("download",),
+        code=1,
+        says="only https is fetched",
+    ),
 )
 
 #: It failed for good, and may have been billed: the same command says so again and pays nothing.
