@@ -210,3 +210,22 @@ def test_one_tower_looks_at_everything(environ: Mapping[str, str]) -> None:
     alone = [metric.look(picture) for picture in pictures]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(metric.look, pictures)) == alone
+
+
+def test_the_bytes_of_a_reference_are_part_of_the_key(project: Path, capsys: Any) -> None:
+    """By the route of embeddings: one pixel makes every scene anew, other names make none."""
+    file = text("on_low: warn, min_score: 0", **SMALL)
+
+    def states(file: str) -> set[str]:
+        code, told = run(project, capsys, file)
+        assert code == 0, told
+        return {item["state"] for item in told["data"]["steps"][0]["items"]}
+
+    assert states(file) == {"done"}
+    (project / "mia_1.png").rename(project / "front.png")
+    renamed = file.replace("mia_1.png", "front.png").replace("mia:", "eva:").replace("[mia]", "[eva]")
+    assert states(renamed) == {"cached"}
+    with Image.open(project / "front.png") as picture:
+        picture.putpixel((3, 3), (1, 2, 3))
+        picture.save(project / "front.png")
+    assert states(renamed) == {"done"}
