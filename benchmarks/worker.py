@@ -1,27 +1,30 @@
 """The worker under load, and under kill -9.
 
-``python -m benchmarks worker`` sends small picture jobs to a worker on the draft renderer and measures jobs
-a second, how long a PUT takes while they are made, and memory. ``python -m benchmarks.worker --kills 50``
-kills a worker at that many random moments and counts what became of its jobs.
+``python -m benchmarks worker`` sends small picture jobs to a worker on the draft renderer: as fast as they
+are taken, then at a steady pace. It measures jobs a second, how long a PUT takes, processor time a job in
+each process, and memory over 10,000 jobs. ``python -m benchmarks.worker --kills 50`` kills a worker at that
+many random moments and counts what became of its jobs.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -32,8 +35,12 @@ from benchmarks.measure import Measure
 
 JOBS = 10_000
 CLIENTS = 4
+#: PUTs a second of the steady load: above the goal for jobs, so that both are shown by one run.
+PACE = 55.0
+_WARM = 200
 _SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
 _JOB = {"type": "sdxl_image_fast", "prompt": "a cup of coffee", "config": {"width": 64, "height": 64}}
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -66,11 +73,14 @@ class Worker:
         self.process.wait()
         self.process.stdout.close()
 
-    def memory(self) -> float:
-        """MiB that the serving process holds."""
+    def pids(self) -> list[int]:
+        """The serving process, then those that make media."""
         assert self.process is not None
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return [
+            self.process.pid,
+            *(int(pid) for one in tasks for pid in (one / "children").read_text().split()),
+        ]
 
 
 @contextmanager
@@ -84,56 +94,158 @@ def started(*options: str) -> Iterator[Worker]:
             worker.end(signal.SIGTERM)
 
 
-def benchmark(jobs: int = JOBS) -> list[Measure]:
-    """Send `jobs` and wait until all are done."""
+class Client:
+    """A kept connection and nothing more: what sends the load must not be the load."""
+
+    def __init__(self, url: str) -> None:
+        self._host = url.removeprefix("http://")
+        name, _, port = self._host.partition(":")
+        self._socket = socket.create_connection((name, int(port)), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """Status and body of the answer."""
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
+        self._socket.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self._more()
+        head_, _, rest = answer.partition(b"\r\n\r\n")
+        lines = head_.lower().split(b"\r\n")
+        size = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
+        while len(rest) < size:
+            rest += self._more()
+        return int(lines[0].split()[1]), rest
+
+    def _more(self) -> bytes:
+        piece = self._socket.recv(1 << 16)
+        assert piece, "the worker hung up"
+        return piece
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@dataclass
+class Load:
+    """What a load came to. Seconds of each PUT; of processor time and of the whole; MiB by process."""
+
+    jobs: int
+    latencies: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    serving: float = 0.0
+    making: float = 0.0
+    sending: float = 0.0
+    memory: list[tuple[float, ...]] = field(default_factory=list)
+
+    def latency(self, share: float) -> float:
+        """In milliseconds."""
+        return sorted(self.latencies)[int(len(self.latencies) * share)] * 1000
+
+
+def benchmark(jobs: int = JOBS, steady: int = 2000) -> list[Measure]:
+    """Send `jobs` as fast as they are taken, then `steady` at an even pace."""
     backlog = ("--backlog", "2000", "--user-backlog", "2000")
     with started("--processes", "2", "--drain", "1", *backlog) as worker:
-        _send(worker, range(200))  # both processes are there, and caches are warm
-        _wait(worker, 200)
-        before, began, latencies = worker.memory(), time.perf_counter(), []
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            shares = [range(200 + start, 200 + jobs, CLIENTS) for start in range(CLIENTS)]
-            for times in pool.map(lambda share: _send(worker, share), shares):
-                latencies += times
-        _wait(worker, 200 + jobs)
-        seconds, after = time.perf_counter() - began, worker.memory()
-    latencies.sort()
-    p99 = latencies[int(len(latencies) * 0.99)] * 1000
-    p50 = latencies[len(latencies) // 2] * 1000
+        _sent(worker, range(_WARM), None)  # both processes are there, and caches are warm
+        _wait(worker, _WARM)
+        full = measured(worker, range(_WARM, _WARM + jobs))
+        even = measured(worker, range(_WARM + jobs, _WARM + jobs + steady), PACE)
+    # The first tenth fills pools, caches and SQLite's pages; what grows after it grows with the jobs.
+    settled = full.memory[len(full.memory) // 10 :] or full.memory
+    grown = [max(0.0, after - before) for before, after in zip(settled[0], settled[-1], strict=True)]
     return [
-        Measure("worker: 64 px jobs accepted and completed a second", jobs / seconds, 50, "higher", "/s"),
-        Measure("worker: PUT under load, p50", p50, 50, "lower", "ms"),
-        Measure("worker: PUT under load, p99", p99, 50, "lower", "ms"),
-        Measure(f"worker: memory after {jobs} jobs, grown by", after - before, 30, "lower", "MiB"),
+        Measure(
+            "worker: 64 px jobs accepted and completed a second", jobs / full.seconds, 50, "higher", "/s"
+        ),
+        Measure(f"worker: the same, {PACE:g} a second sent", steady / even.seconds, 50, "higher", "/s"),
+        Measure(f"worker: PUT at {PACE:g} jobs a second, p50", even.latency(0.5), 50, "lower", "ms"),
+        Measure(f"worker: PUT at {PACE:g} jobs a second, p99", even.latency(0.99), 50, "lower", "ms"),
+        Measure(
+            f"worker: PUT by {CLIENTS} senders without a pause, p99", full.latency(0.99), 50, "lower", "ms"
+        ),
+        Measure("worker: processor time a job, serving", full.serving / jobs * 1000, 10, "lower", "ms"),
+        Measure("worker: processor time a job, making", full.making / jobs * 1000, 15, "lower", "ms"),
+        Measure("worker: processor time a job, sending it", full.sending / jobs * 1000, 1, "lower", "ms"),
+        Measure(f"worker: memory over {jobs} jobs, serving grew by", grown[0], 30, "lower", "MiB"),
+        Measure(f"worker: memory over {jobs} jobs, making grew by", max(grown[1:]), 30, "lower", "MiB"),
     ]
 
 
-def _send(worker: Worker, numbers: range) -> list[float]:
-    """Put jobs of ten users one after the other; seconds that each answer took. 429 waits as it is told."""
-    times = []
-    with httpx.Client(base_url=worker.url, timeout=60) as client:
-        for number in numbers:
-            job = {**_JOB, "user_id": f"user-{number % 10}"}
-            while True:
-                began = time.perf_counter()
-                answer = client.put(f"/v1/jobs/job-{number}", json=job)
-                times.append(time.perf_counter() - began)
-                if answer.status_code != 429:
-                    break
-                time.sleep(1)
-            assert answer.status_code == 202, answer.text
+def measured(worker: Worker, numbers: range, pace: float | None = None) -> Load:
+    """Send these jobs, and wait until all are done."""
+    load, ended = Load(len(numbers)), threading.Event()
+    pids = worker.pids()
+    watcher = threading.Thread(target=_watch, args=(pids, load.memory, ended))
+    before, own, began = [_processor(pid) for pid in pids], sum(os.times()[:2]), time.perf_counter()
+    watcher.start()
+    load.latencies = _sent(worker, numbers, pace)
+    _wait(worker, numbers.stop)
+    load.seconds = time.perf_counter() - began
+    ended.set()
+    watcher.join()
+    used = [_processor(pid) - was for pid, was in zip(pids, before, strict=True)]
+    load.serving, load.making, load.sending = used[0], sum(used[1:]), sum(os.times()[:2]) - own
+    return load
+
+
+def _watch(pids: Sequence[int], memory: list[tuple[float, ...]], ended: threading.Event) -> None:
+    while True:
+        memory.append(tuple(_resident(pid) for pid in pids))
+        if ended.wait(0.5):
+            return
+
+
+def _resident(pid: int) -> float:
+    """MiB that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def _processor(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / _TICKS
+
+
+def _sent(worker: Worker, numbers: range, pace: float | None) -> list[float]:
+    """Seconds that each PUT took; at a pace, from the moment when it was due."""
+    began, times = time.perf_counter(), []
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        shares = [numbers[start::CLIENTS] for start in range(CLIENTS)]
+        for some in pool.map(lambda share: _send(worker, share, numbers.start, pace, began), shares):
+            times += some
+    return times
+
+
+def _send(worker: Worker, share: range, first: int, pace: float | None, began: float) -> list[float]:
+    """Put jobs of ten users one after the other. 429 waits, and is not counted: it is no job."""
+    times, client = [], Client(worker.url)
+    for number in share:
+        body = json.dumps({**_JOB, "user_id": f"user-{number % 10}"}).encode()
+        due = time.perf_counter()
+        if pace is not None:
+            due = began + (number - first) / pace
+            time.sleep(max(0.0, due - time.perf_counter()))
+        while (status := client.ask("PUT", f"/v1/jobs/job-{number}", body)[0]) == 429:
+            time.sleep(0.5)
+            due = time.perf_counter()
+        times.append(time.perf_counter() - due)
+        assert status == 202, status
+    client.close()
     return times
 
 
 def _wait(worker: Worker, count: int) -> None:
-    done = 'aicp_worker_jobs_ended_total{state="completed",type="sdxl_image_fast"}'
-    with httpx.Client(base_url=worker.url, timeout=60) as client:
-        while True:
-            lines = client.get("/metrics").text.splitlines()
-            ended = next((float(line.split()[-1]) for line in lines if line.startswith(done)), 0)
-            if ended >= count:
-                return
-            time.sleep(0.2)
+    done = b'aicp_worker_jobs_ended_total{state="completed",type="sdxl_image_fast"}'
+    client = Client(worker.url)
+    while True:
+        lines = client.ask("GET", "/metrics")[1].splitlines()
+        ended = next((float(line.split()[-1]) for line in lines if line.startswith(done)), 0)
+        if ended >= count:
+            break
+        time.sleep(0.1)
+    client.close()
 
 
 # -- kill -9 ---------------------------------------------------------------------------------------------

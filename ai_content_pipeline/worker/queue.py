@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ai_content_pipeline.generation.writer import Writer
 from ai_content_pipeline.worker.faults import Code, Fault
 from ai_content_pipeline.worker.redaction import redacted
 from ai_content_pipeline.worker.rows import (
+    COLUMNS,
     LOOK,
     Bounds,
     Conflict,
@@ -27,7 +29,6 @@ from ai_content_pipeline.worker.rows import (
     State,
     read,
     row_of,
-    there,
 )
 from ai_content_pipeline.worker.tables import MIGRATIONS
 
@@ -42,6 +43,18 @@ _WAITING_USERS = """
 _NEXT_USER = f"""
     SELECT user_id FROM ({_WAITING_USERS}) LEFT JOIN turn USING (user_id)
     ORDER BY COALESCE(served, 0), user_id LIMIT 1
+"""  # noqa: S608  a constant
+_TAKE_TURN = "INSERT OR REPLACE INTO turn VALUES (?, (SELECT COALESCE(MAX(served), 0) + 1 FROM turn))"
+_CLAIM = f"""
+    UPDATE job SET state = 'running', attempts = attempts + 1, started_at = ? WHERE id = (
+        SELECT id FROM job WHERE user_id = ? AND state = 'queued' ORDER BY priority DESC, sequence LIMIT 1)
+    RETURNING {COLUMNS}
+"""  # noqa: S608  a constant
+_ADD = f"""
+    INSERT INTO job (id, sequence, user_id, type, priority, fingerprint, body, size, callback_url, mode,
+        warnings, state, created_at)
+    VALUES (?, (SELECT COALESCE(MAX(sequence), 0) + 1 FROM job), ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)
+    RETURNING {COLUMNS}
 """  # noqa: S608  a constant
 
 #: The newest job that is not among the newest n.
@@ -86,17 +99,14 @@ class Queue:
                     raise Conflict(f"another job has the id {new.id}", hint="give this one an id of its own")
                 return known, False
             _check_room(db, new, bounds)
-            sequence = db.execute("SELECT COALESCE(MAX(sequence), 0) + 1 FROM job").fetchone()[0]
-            db.execute(
-                "INSERT INTO job (id, sequence, user_id, type, priority, fingerprint, body, size,"
-                " callback_url, mode, warnings, state, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)",
+            (added,) = db.execute(
+                _ADD,
                 (
-                    new.id, sequence, new.user_id, new.type, new.priority, new.fingerprint, new.body,
-                    len(new.body), new.callback_url, new.mode, json.dumps(list(new.warnings)), micros(now),
+                    new.id, new.user_id, new.type, new.priority, new.fingerprint, new.body, len(new.body),
+                    new.callback_url, new.mode, json.dumps(list(new.warnings)), micros(now),
                 ),
-            )  # fmt: skip
-            return there(db, new.id), True
+            ).fetchall()  # fmt: skip
+            return read(added), True
 
         return self.call(operation)
 
@@ -119,26 +129,16 @@ class Queue:
             found = db.execute(_NEXT_USER, (limit, limit)).fetchone()
             if found is None:
                 return None
-            (job_id,) = db.execute(
-                "SELECT id FROM job WHERE user_id = ? AND state = 'queued'"
-                " ORDER BY priority DESC, sequence LIMIT 1",
-                found,
-            ).fetchone()
-            db.execute(
-                "INSERT OR REPLACE INTO turn VALUES (?, (SELECT COALESCE(MAX(served), 0) + 1 FROM turn))",
-                found,
-            )
-            db.execute(
-                "UPDATE job SET state = 'running', attempts = attempts + 1, started_at = ? WHERE id = ?",
-                (micros(now), job_id),
-            )
-            return there(db, job_id)
+            db.execute(_TAKE_TURN, found)
+            (claimed,) = db.execute(_CLAIM, (micros(now), *found)).fetchall()
+            return read(claimed)
 
         # Lost with the machine, it is a job that waits: nobody need wait for the disk.
         return self.call(operation, durable=False)
 
     def end(self, job_id: str, ending: Ending, now: datetime) -> Row | None:
-        """Write the end of a running job, and its callback; None if it has ended already."""
+        """Write the end of a running job, and its callback; None if it has ended already. What comes back
+        still has its `callback_url`, where somebody is to be told."""
 
         def operation(db: sqlite3.Connection) -> Row | None:
             return _end(db, job_id, ending, now, only=State.RUNNING)
@@ -245,13 +245,13 @@ def _end(db: sqlite3.Connection, job_id: str, ending: Ending, now: datetime, *, 
     row = row_of(db, job_id)
     if row is None or row.state is not only:
         return None
+    fault, body = ending.fault, json.dumps(redacted(json.loads(row.body)))
     db.execute(
         "UPDATE job SET state = ?, assets = ?, error = ?, seconds = ?, ended_at = ?, body = ?, size = 0,"
         " callback_url = NULL WHERE id = ?",
         (
-            ending.state.value, json.dumps(list(ending.assets)),
-            json.dumps(ending.fault.json()) if ending.fault else None, ending.seconds, micros(now),
-            json.dumps(redacted(json.loads(row.body))), job_id,
+            ending.state.value, json.dumps(list(ending.assets)), json.dumps(fault.json()) if fault else None,
+            ending.seconds, micros(now), body, job_id,
         ),
     )  # fmt: skip
     if row.callback_url is not None:
@@ -259,4 +259,12 @@ def _end(db: sqlite3.Connection, job_id: str, ending: Ending, now: datetime, *, 
             "INSERT INTO callback (id, job_id, url, state, due_at) VALUES (?, ?, ?, 'pending', ?)",
             (f"msg_{row.id}", row.id, row.callback_url, micros(now)),
         )
-    return there(db, job_id)
+    return replace(
+        row,
+        body=body,
+        state=ending.state,
+        assets=list(ending.assets),
+        fault=fault,
+        seconds=ending.seconds,
+        ended_at=now,
+    )

@@ -110,19 +110,13 @@ class Ending:
     seconds: float | None = None
 
 
-_COLUMNS = (
+COLUMNS = (
     "id, sequence, user_id, type, priority, fingerprint, body, callback_url, mode, state, attempts,"
     " cancelling, assets, warnings, error, seconds, created_at, started_at, ended_at"
 )
-SELECT = f"SELECT {_COLUMNS} FROM job"  # noqa: S608  a constant
+SELECT = f"SELECT {COLUMNS} FROM job"  # noqa: S608  a constant
 #: The same without the body.
 LOOK = SELECT.replace(" body,", " '',")
-
-
-def there(db: sqlite3.Connection, job_id: str) -> Row:
-    row = row_of(db, job_id)
-    assert row is not None
-    return row
 
 
 def row_of(db: sqlite3.Connection, job_id: str, select: str = SELECT) -> Row | None:

@@ -104,7 +104,7 @@ class Service:
     def close(self) -> None:
         """Stop at once; jobs that run are queued again."""
         self.draining.set()
-        self.wake()
+        self.wake(len(self.makers))
         for maker in self.makers:
             maker.stop()
         self.courier.close()
@@ -116,7 +116,7 @@ class Service:
     def drain(self, seconds: float) -> bool:
         """Begin nothing new, and wait for what runs. Returns whether all of it ended."""
         self.draining.set()
-        self.wake()
+        self.wake(len(self.makers))
         until = time.monotonic() + seconds
         for maker in self.makers:
             if maker.is_alive():
@@ -222,8 +222,10 @@ class Service:
             seconds=row.seconds,
             code=fault.code.value if fault else None,
         )
-        self.courier.wake()
-        self.wake()  # its user may run another
+        if row.callback_url is not None:
+            self.courier.wake()
+        if self.settings.bounds.running_per_user is not None:
+            self.wake()  # its user may run another
 
     # -- for makers ------------------------------------------------------------------------------------
 
@@ -239,10 +241,11 @@ class Service:
                     self._news.wait(_LOOK)
         return None
 
-    def wake(self) -> None:
+    def wake(self, makers: int = 1) -> None:
+        """There is a job, or no more will be begun: have so many of those look who wait."""
         with self._news:
             self._heard += 1
-            self._news.notify_all()
+            self._news.notify(makers)
 
     def pause_of(self) -> int:
         """Seconds after which a sender for whom was no room may try again."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from ai_content_pipeline.engine.safe_folder import SafeFolder
 
 ROOT = "workspace-temp"
+_BY_DESCRIPTOR = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd
 
 
 class Storage(Protocol):
     """Keys are ``workspace-temp/{user_id}/{job_id}/{name}``; ids and names are checked before."""
 
     def publish(self, staged: Path, user_id: str, job_id: str, names: list[str]) -> None:
-        """Put the files `names` of the folder `staged` where results are, durably; instead of any of an
-        earlier try. May be repeated.
+        """Put the files `names` of the folder `staged` where results are, durably, instead of any of an
+        earlier try; what becomes of the folder is the storage's business.
 
         Raises:
             OSError, AicpError: they cannot be written; the job has not ended then.
@@ -50,6 +53,27 @@ class LocalFolder:
         self._workspace = workspace
 
     def publish(self, staged: Path, user_id: str, job_id: str, names: list[str]) -> None:
+        """The staged folder itself takes its place, so that all files are there at once and none is written
+        twice; where it lies on another disk, or folders cannot be opened, they are copied."""
+        self.remove(user_id, job_id)
+        if not _BY_DESCRIPTOR:
+            self._copy(staged, user_id, job_id, names)
+            return
+        for name in set(os.listdir(staged)) - set(names):  # noqa: PTH208  references, which stay here
+            (staged / name).unlink()
+        for path in (*(staged / name for name in names), staged):
+            with _opened(path) as descriptor:
+                os.fsync(descriptor)
+        with SafeFolder(self._workspace, (ROOT, user_id)), self._home(user_id) as home:
+            try:
+                os.rename(staged, job_id, dst_dir_fd=home)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self._copy(staged, user_id, job_id, names)
+            os.fsync(home)
+
+    def _copy(self, staged: Path, user_id: str, job_id: str, names: list[str]) -> None:
         with SafeFolder(self._workspace, (ROOT, user_id, job_id)) as folder:
             for name in names:
                 part = f".{name}.part"
@@ -59,10 +83,16 @@ class LocalFolder:
                     file.flush()
                     os.fsync(file.fileno())
                 folder.rename(part, name)
-            for stale in set(folder.names()) - set(names):
-                folder.discard(stale)
-        for place in (self._workspace / ROOT / user_id / job_id, self._workspace / ROOT / user_id):
-            _sync(place)  # the names, too
+
+    @contextmanager
+    def _home(self, user_id: str) -> Iterator[int]:
+        """A user's folder, opened; not through a link, also not one swapped in meanwhile."""
+        with (
+            _opened(self._workspace, links=True) as workspace,
+            _opened(ROOT, workspace) as root,
+            _opened(user_id, root) as home,
+        ):
+            yield home
 
     def url(self, key: str) -> str:
         return key
@@ -79,12 +109,10 @@ class LocalFolder:
                 folder.discard_empty(job_id)
 
 
-def _sync(folder: Path) -> None:
-    """Flush a folder to the disk, where folders can be opened."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+@contextmanager
+def _opened(path: Path | str, folder: int | None = None, *, links: bool = False) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | (0 if links else os.O_NOFOLLOW), dir_fd=folder)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)

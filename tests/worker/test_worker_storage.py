@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,33 +19,79 @@ from ai_content_pipeline.worker.storage import LocalFolder
 from tests.worker.conftest import TOKEN, Open, Pictures, Receiver, picture
 
 
-@pytest.fixture
-def staged(tmp_path: Path) -> Path:
-    folder = tmp_path / "staged"
+def stage(folder: Path, media: bytes = b"media") -> Path:
+    """What a process has made for a job, and a reference that was fetched for it."""
     folder.mkdir()
-    (folder / "0.png").write_bytes(b"media")
+    (folder / "0.png").write_bytes(media)
     (folder / "0.thumb.webp").write_bytes(b"thumb")
+    (folder / "reference-single.png").write_bytes(b"a secret of the sender")
     return folder
 
 
-def test_a_second_try_replaces_the_first(tmp_path: Path, staged: Path) -> None:
-    """What an attempt left that was cut off is gone: one set of files, no part of another."""
+@pytest.fixture
+def staged(tmp_path: Path) -> Path:
+    return stage(tmp_path / "staged")
+
+
+@pytest.fixture(params=["the same disk", "another disk"])
+def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where results and what is staged for them lie; another disk is one between which nothing is renamed."""
+    if request.param == "another disk":
+        rename = os.rename
+
+        def refused(old: Any, new: Any, **folders: Any) -> None:
+            if "dst_dir_fd" in folders:
+                raise OSError(errno.EXDEV, "Invalid cross-device link")
+            rename(old, new)
+
+        monkeypatch.setattr(os, "rename", refused)
+    return request.param
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_second_try_replaces_the_first(tmp_path: Path) -> None:
+    """What an attempt left that was cut off is gone: one set of files, no part of another, no reference."""
     storage = LocalFolder(tmp_path)
     home = tmp_path / "workspace-temp/u/j"
     home.mkdir(parents=True)
     for stale in ("0.png", "1.png", ".1.png.part"):
         (home / stale).write_bytes(b"old")
-    for _ in range(2):
+    for media in (b"first", b"second"):
+        staged = stage(tmp_path / media.decode(), media)
         storage.publish(staged, "u", "j", ["0.png", "0.thumb.webp"])
-    assert {path.name: path.read_bytes() for path in home.iterdir()} == {
-        "0.png": b"media",
-        "0.thumb.webp": b"thumb",
-    }
+        assert {path.name: path.read_bytes() for path in home.iterdir()} == {
+            "0.png": media,
+            "0.thumb.webp": b"thumb",
+        }
     storage.remove("u", "j")
     storage.remove("u", "j")
     assert not home.exists()
 
 
+def test_results_are_on_the_disk_before_anybody_is_told(
+    tmp_path: Path, staged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file, the folder it lies in and the folder that names that one are synced (I4), the files before
+    they have their place."""
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("no /proc here")
+    done, sync, rename = list[str](), os.fsync, os.rename
+
+    def told(descriptor: int) -> None:
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        sync(descriptor)
+
+    def moved(old: Any, new: Any, **folders: Any) -> None:
+        done.append("rename")
+        rename(old, new, **folders)
+
+    monkeypatch.setattr(os, "fsync", told)
+    monkeypatch.setattr(os, "rename", moved)
+    LocalFolder(tmp_path).publish(staged, "u", "j", ["0.png", "0.thumb.webp"])
+    assert done == ["0.png", "0.thumb.webp", "staged", "rename", "u"]
+
+
+@pytest.mark.usefixtures("disk")
 @pytest.mark.parametrize("part", ["workspace-temp", "workspace-temp/u", "workspace-temp/u/j"])
 def test_no_link_leads_out(tmp_path: Path, staged: Path, part: str) -> None:
     """A symbolic link anywhere on the way is refused; what it points to is not touched."""
@@ -58,6 +107,27 @@ def test_no_link_leads_out(tmp_path: Path, staged: Path, part: str) -> None:
     assert [path.read_bytes() for path in outside.iterdir()] == [b"mine"]
 
 
+@pytest.mark.parametrize("part", ["workspace-temp", "workspace-temp/u"])
+def test_no_link_that_is_swapped_in_leads_out(
+    tmp_path: Path, staged: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """A folder that becomes a link after it was looked at is refused as well (P3)."""
+    outside = tmp_path / "outside"
+    (outside / "u").mkdir(parents=True)
+    storage, home = LocalFolder(tmp_path), LocalFolder._home
+
+    def swapped(self: LocalFolder, user_id: str) -> Any:
+        (tmp_path / part).rename(tmp_path / "aside")
+        (tmp_path / part).symlink_to(outside, target_is_directory=True)
+        return home(self, user_id)
+
+    monkeypatch.setattr(LocalFolder, "_home", swapped)
+    with pytest.raises(OSError, match=r"symbolic|directory"):
+        storage.publish(staged, "u", "j", ["0.png"])
+    assert [path.name for path in outside.rglob("*")] == ["u"]
+
+
+@pytest.mark.usefixtures("disk")
 def test_a_link_in_the_place_of_a_file_is_replaced(tmp_path: Path, staged: Path) -> None:
     """The file takes the place of the link, not of what the link points to."""
     home = tmp_path / "workspace-temp/u/j"
