@@ -41,11 +41,13 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How alike a result is to one of its references, 0 to 1. `pictures` are the reference's, by sha256."""
+    """How alike a result is to one of its references, 0 to 1. `pictures` are the reference's, by sha256, and
+    `files` where they are stored."""
 
     reference: str
     score: float
     pictures: tuple[str, ...]
+    files: tuple[Path, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

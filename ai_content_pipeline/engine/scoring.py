@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,8 +99,15 @@ class Judge:
             ConfigurationError: the metric cannot be used here.
         """
         known = self.book.known(rule, shown, made)
-        if known is not None:
-            return known
+        return self._placed(known or self._found(rule, shown, made), shown)
+
+    def _placed(self, likeness: Likeness, shown: Sequence[Shown]) -> Likeness:
+        """With the places of the references' files, so that a report can show them."""
+        places = (tuple(map(self.path, one.pictures)) for one in shown)
+        scores = zip(likeness.scores, places, strict=True)
+        return replace(likeness, scores=tuple(replace(score, files=files) for score, files in scores))
+
+    def _found(self, rule: Consistency, shown: Sequence[Shown], made: Artifact) -> Likeness:
         metric = self._metric(rule.metric)
         seen = [metric.look(picture) for picture in self._pictures(made)]
         scores = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ai_content_pipeline.artifacts import Kind
 from ai_content_pipeline.cost import CostEstimate, total
 from ai_content_pipeline.engine.results import ItemResult, ItemState, RunResult, StepResult
-from ai_content_pipeline.report import problems, strip, timeline, words
+from ai_content_pipeline.report import problems, references, strip, timeline, words
 from ai_content_pipeline.report.shots import Photographer, Shot
 from ai_content_pipeline.report.texts import clean, excerpt, name, one_line, unsigned
 
@@ -62,6 +62,7 @@ class Page:
     columns: str  # CSS grid tracks
     gallery: bool  # scenes of one picture each
     scenes: tuple[Scene, ...]
+    references: tuple[references.Kept, ...]
     timeline: timeline.Timeline | None
     lines: tuple[Line, ...]
     total: Line
@@ -96,6 +97,7 @@ def view(result: RunResult, folder: Path) -> Page:
             Scene(name(row.label), tuple(tuple(map(photographer.shot, cell)) for cell in row.cells))
             for row in board.rows
         ),
+        references=references.kept(result),
         timeline=timeline.draw(result),
         lines=tuple(_lines(result)),
         total=_line("Total", "", "", "", result.items),

@@ -83,6 +83,10 @@ def test_a_draft_shows_its_own_subject_more_than_another(project: Path, capsys: 
         item["consistency"] and [one["name"] for one in item["consistency"]["references"]] for item in items
     ]
     assert kept == [["mia"], ["mug"], ["mia", "mug"], None]
+    for _ in ("as it was made", "as it is found again"):
+        page = (project / "output/scored.draft/report.html").read_text(encoding="utf-8")
+        assert page.count('<img src="data:image/webp;base64,') == 2
+        draft(capsys, "scored")
     color = metrics.metric("color")
     looks = {name: color.look(open_image(project / f"refs/{name}.png")) for name in ("mia_front", "mug")}
     scenes = [project / f"output/scored.draft/scenes/scenes_{number}.png" for number in (1, 2)]
