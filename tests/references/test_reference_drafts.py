@@ -16,6 +16,7 @@ from ai_content_pipeline.media.probe import verify
 EXAMPLES = Path(__file__).parents[2] / "input/pipelines/references"
 SCORED = """
 name: scored
+seed: 7
 references:
   mia: {images: [refs/mia_front.png, refs/mia_side.png], description: a woman in a red coat}
   mug: {images: [refs/mug.png], description: a blue mug}
