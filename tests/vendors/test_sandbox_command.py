@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+ROOT = Path(__file__).parents[2]
 AICP = [sys.executable, "-m", "ai_content_pipeline"]
 _FAULTS = """
 rules:
@@ -108,3 +111,19 @@ def test_serve_on_a_port_that_is_taken(project: Path) -> None:
     assert done.returncode == 2
     assert str(port) in done.stderr
     assert "--port" in done.stderr
+
+
+def test_the_example_for_ci_runs_as_it_stands(project: Path) -> None:
+    """Every command of it, on the pipelines that come with the project: exit 0, without a key."""
+    workflow = yaml.safe_load((ROOT / "docs/ci/github-actions.yml").read_text("utf-8"))
+    commands = [step["run"] for step in workflow["jobs"]["draft"]["steps"] if "aicp" in step.get("run", "")]
+    assert any("sandbox exec" in command for command in commands)
+    shutil.copytree(ROOT / "input", project / "input")
+    env = {**os.environ, "CI": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", command],
+            cwd=project, env=env, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (command, done.stderr)
+    assert list((project / "output").rglob("*.mp4"))

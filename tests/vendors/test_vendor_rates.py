@@ -84,3 +84,21 @@ def test_a_vendor_that_is_closed_for_long_is_left_alone(account: Any) -> None:
     account.unscript()
     assert account.chain().code == 0
     assert account.paid == dict.fromkeys(PROMPTS, 1)
+
+
+@pytest.mark.parametrize("vendor", ["fal", "replicate"])
+def test_as_many_at_once_as_was_set(account: Any, vendor: str) -> None:
+    """``AICP_…_IN_FLIGHT=2``: never more than two at the vendor, whatever the workers; exit 0, each paid
+    once. What is no number is exit 4 with the variable's name, before anything is sent."""
+    account.script(do.RunTime(seconds=20.0))
+    name = f"AICP_{vendor.upper()}_IN_FLIGHT"
+    account.write(account.pictures(vendor, PROMPTS[:6], workers=6))
+    account.extra[name] = "two"
+    said = account.chain()
+    assert (said.code, name in said.err) == (4, True), said.text
+    assert account.accepted == 0
+    account.extra[name] = "2"
+    assert account.chain().code == 0
+    spans = [(job.created, job.created + 20.0) for job in account.sandbox.jobs()]
+    assert max(sum(begin <= start < end for begin, end in spans) for start, _ in spans) == 2
+    assert account.paid == dict.fromkeys(PROMPTS[:6], 1)

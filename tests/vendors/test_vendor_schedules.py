@@ -183,3 +183,38 @@ def test_failed_but_billed_is_never_tried_again_by_itself(account: Any) -> None:
     assert (account.accepted, account.paid) == (1, {"too much": 1})
     assert account.aicp("redo", "pipeline.yaml", "pics/pics_1", "--yes").code == 6
     assert account.accepted == 2
+
+
+NEW_CARD = """
+[nano_banana_pro]
+note = "a new edition"
+[nano_banana_pro.price]
+unit = "image"
+source = "https://fal.ai/models/fal-ai/nano-banana-pro"
+date = "2026-12-24"
+confidence = "verified"
+rates = [{usd = "9.99"}]
+"""
+
+
+def test_a_catalogue_update_pays_nothing(account: Any) -> None:
+    """New prices and words on a model's card after a kill: what was bought is found, what runs is collected;
+    exit 0 under the old cap, and nothing is paid again."""
+    account.script(do.RunTime(seconds=5.0), route=("submit",), prompt="two")
+    account.write(account.pictures("fal", PAIR))
+    killed_while_running(account, "run-chain", "pipeline.yaml", "--yes", jobs=2)
+    (account.root / "aicp.models.toml").write_text(NEW_CARD, encoding="utf-8")
+    account.sandbox.advance(10)
+    said = account.aicp("run-chain", "pipeline.yaml", "--max-cost", "1")
+    assert said.code == 0, said.text
+    assert account.paid == {"one": 1, "two": 1}
+    assert account.aicp("plan", "pipeline.yaml", "--json").data["total_usd"] == "0"
+
+
+def test_a_card_and_its_raw_endpoint_are_one_model(account: Any) -> None:
+    """``fal:fal-ai/nano-banana-pro`` is ``nano_banana_pro``: nothing is paid for writing it otherwise."""
+    text = account.pictures("fal", PAIR)
+    account.run(text)
+    result = account.run(text.replace("model: nano_banana_pro", "model: fal:fal-ai/nano-banana-pro"))
+    assert (result.exit_code, account.accepted) == (0, 2)
+    assert {item.state.value for item in result.steps[0].items} == {"cached"}
