@@ -33,24 +33,11 @@ def _tiny(folder: Path) -> None:
 def _sdxl(folder: Path) -> None:
     """The base model's UNet and autoencoder; its text encoders are shallow, and as wide as the real ones."""
     import torch
-    from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+    from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 
     tiny.build_sdxl(folder, widths=(768, 1280))
     pipeline = StableDiffusionXLPipeline.from_pretrained(folder, local_files_only=True, dtype=torch.float16)
     with torch.device("cuda"):
-        unet = UNet2DConditionModel(
-            sample_size=128,
-            block_out_channels=(320, 640, 1280),
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            transformer_layers_per_block=(1, 2, 10),
-            attention_head_dim=(5, 10, 20),
-            cross_attention_dim=2048,
-            use_linear_projection=True,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=256,
-            projection_class_embeddings_input_dim=2816,
-        )
         vae = AutoencoderKL(
             latent_channels=4,
             sample_size=1024,
@@ -61,13 +48,32 @@ def _sdxl(folder: Path) -> None:
             scaling_factor=0.13025,
             force_upcast=True,
         )
-    _replace(pipeline, folder, unet=unet.half(), vae=vae.half())
+        _replace(pipeline, folder, unet=sdxl_unet().half(), vae=vae.half())
+
+
+def sdxl_unet() -> Any:
+    """2.57 billion weights, on the device that is in force."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=128,
+        block_out_channels=(320, 640, 1280),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 2, 10),
+        attention_head_dim=(5, 10, 20),
+        cross_attention_dim=2048,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=2816,
+    )
 
 
 def _wan(folder: Path) -> None:
     """I2V 14B 480p: the transformer, autoencoder and vision tower of its published configuration."""
     import torch
-    from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanTransformer3DModel
+    from diffusers import AutoencoderKLWan, WanImageToVideoPipeline
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     tiny.build_wan(folder, "i2v", width=4096)
@@ -84,21 +90,7 @@ def _wan(folder: Path) -> None:
     torch.set_default_dtype(torch.bfloat16)  # 16 billion weights: written once, in the type they are read in
     try:
         with torch.device("cuda"):
-            transformer = WanTransformer3DModel(
-                patch_size=(1, 2, 2),
-                num_attention_heads=40,
-                attention_head_dim=128,
-                in_channels=36,
-                out_channels=16,
-                text_dim=4096,
-                freq_dim=256,
-                ffn_dim=13824,
-                num_layers=40,
-                cross_attn_norm=True,
-                qk_norm="rms_norm_across_heads",
-                image_dim=1280,
-                added_kv_proj_dim=5120,
-            )
+            transformer = wan_transformer()
     finally:
         torch.set_default_dtype(torch.float32)
     pipeline.image_processor.size = {"shortest_edge": 224}
@@ -109,6 +101,27 @@ def _wan(folder: Path) -> None:
         transformer=transformer,
         vae=AutoencoderKLWan(),
         image_encoder=CLIPVisionModel(vision),
+    )
+
+
+def wan_transformer() -> Any:
+    """16.4 billion weights, on the device that is in force."""
+    from diffusers import WanTransformer3DModel
+
+    return WanTransformer3DModel(
+        patch_size=(1, 2, 2),
+        num_attention_heads=40,
+        attention_head_dim=128,
+        in_channels=36,
+        out_channels=16,
+        text_dim=4096,
+        freq_dim=256,
+        ffn_dim=13824,
+        num_layers=40,
+        cross_attn_norm=True,
+        qk_norm="rms_norm_across_heads",
+        image_dim=1280,
+        added_kv_proj_dim=5120,
     )
 
 

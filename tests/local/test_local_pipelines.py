@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import pytest
 
 pytest.importorskip("torch")
 
+from ai_content_pipeline.catalog import local
 from ai_content_pipeline.cli.app import run_app
 from ai_content_pipeline.media.probe import verify
+from ai_content_pipeline.providers.local.machine import Machine, Offload
+from ai_content_pipeline.providers.local.residents import Place, load
 
 HOUSE = Path(__file__).parents[2] / "input/pipelines"
 SMALL = ["num_inference_steps=2", "width=48", "height=32"]
@@ -78,11 +82,81 @@ def test_panels_are_changed_and_joined_by_clips(project: Path, capsys: Any) -> N
 
 
 def test_the_embeddings_example_runs(project: Path, capsys: Any) -> None:
-    """A subject's pictures are encoded here and kept over three scenes."""
+    """A subject's pictures are encoded here and kept over three scenes, which become clips."""
     shutil.copytree(HOUSE / "references", project, dirs_exist_ok=True)
-    code, told = run(capsys, "embeddings.yaml", *set_to("pictures", *SMALL))
+    clips = set_to("clips", *SMALL, "num_frames=5")
+    code, told = run(capsys, "embeddings.yaml", *set_to("pictures", *SMALL), *clips)
     assert code == 0, told
-    assert len(list((project / "output/references_embeddings/pictures").iterdir())) == 3
+    output = project / "output/references_embeddings"
+    assert len(list((output / "pictures").iterdir())) == 3
+    assert {verify(path).media_type for path in (output / "clips").iterdir()} == {"video/mp4"}
+    assert len(list((output / "clips").iterdir())) == 3
+
+
+def test_seconds_of_the_gpu_are_paid_at_the_users_price(project: Path, capsys: Any) -> None:
+    """What the owner says that a second costs is planned with, spent and reported; else nothing is."""
+    (project / "two.yaml").write_text(TWO)
+    assert Decimal(run(capsys, "two.yaml")[1]["cost"]["spent_usd"]) == 0
+    (project / "aicp.models.toml").write_text(
+        '["diffusers:sdxl"]\nseconds = 4\n["diffusers:sdxl".price]\nunit = "compute second"\n'
+        'rates = [{usd = "0.5"}]\ndate = "2026-11-21"\n'
+    )
+    priced = ["two.yaml", "--set", "seed=2", "--max-cost", "9"]
+    capsys.readouterr()
+    assert run_app(["plan", *priced[:3], "--json"]) == 0
+    assert Decimal(json.loads(capsys.readouterr().out)["data"]["total_usd"]) == 4
+    code, told = run(capsys, *priced)
+    assert code == 0, told
+    assert 0 < float(told["cost"]["spent_usd"]) < 9
+    assert run(capsys, "two.yaml", "--set", "seed=3", "--max-cost", "1")[0] == 5
+
+
+TWO = """
+name: two
+seed: 1
+steps:
+  - name: scenes
+    type: text_to_image
+    model: diffusers:sdxl
+    params: {num_inference_steps: 2, prompts: ["a boat", "a bridge"]}
+"""
+
+
+def test_the_old_name_is_warned_of_once(project: Path, capsys: Any) -> None:
+    """However many items a step has, its run says so in one line."""
+    (project / "old.yaml").write_text(
+        TWO + "  - {name: changed, type: image_to_image, model: 'diffusers:sdxl', input: scenes,\n"
+        "     params: {num_inference_steps: 4, prompt: x, reference_strength: 0.3}}\n"
+    )
+    capsys.readouterr()
+    assert run_app(["run-chain", "old.yaml"]) == 0
+    captured = capsys.readouterr()
+    (line,) = [line for line in (captured.out + captured.err).splitlines() if "deprecated" in line]
+    assert line.endswith(
+        "changed/scenes_1 and 1 more: reference_strength is deprecated: write 'denoise_strength: 0.7'"
+    )
+
+
+def test_a_run_never_asks_the_network(project: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model is loaded and run without a single connection or look-up of a name."""
+    import socket
+
+    asked: list[Any] = []
+
+    def refuse(*arguments: Any, **_: Any) -> Any:
+        asked.append(arguments)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    for key in local.keys():  # noqa: SIM118 - a module is no dict
+        needs = local.load(key).local
+        assert needs is not None
+        folder = Path(os.environ["AICP_MODELS_DIR"]) / key
+        load(Place(folder, needs.family, "fast"), Machine("cpu", "cpu"), Offload.NONE)
+    shutil.copytree(HOUSE / "references", project, dirs_exist_ok=True)
+    assert run(capsys, "embeddings.yaml", "--only", "pictures", *set_to("pictures", *SMALL))[0] == 0
+    assert asked == []
 
 
 def test_missing_weights_are_found_before_anything_runs(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ai_content_pipeline.catalog import local
+from ai_content_pipeline.cli.app import run_app
 from ai_content_pipeline.errors import ConfigurationError
 from ai_content_pipeline.providers import registry
-from ai_content_pipeline.providers.local import weights
+from ai_content_pipeline.providers.local import wan, weights
+from ai_content_pipeline.providers.local.asked import IMAGE_DENOISE, VIDEO_DENOISE, Asked
 from ai_content_pipeline.providers.local.fitting import covering
 from ai_content_pipeline.providers.local.strength import copying, modifying
 from ai_content_pipeline.providers.protocol import Surroundings
@@ -52,6 +57,51 @@ def test_a_canvas_covers_what_comes_out(width: int, height: int) -> None:
     for side, asked in zip(covering((width, height)), (width, height), strict=True):
         assert side % 16 == 0
         assert asked <= side < asked + 16
+
+
+def asked(**params: Any) -> Asked:
+    payload: dict[str, Any] = {"task": "text_to_video", "prompt": "", "seed": 1, "outputs": 1, "files": {}}
+    return Asked.read("wan2.1_t2v_1.3b", {**payload, "params": params})
+
+
+def test_a_clip_that_says_nothing_is_as_documented() -> None:
+    """81 frames at 16 a second, guidance 5.0, 832x480 to the nearest whole blocks; and that is 5.0625 s."""
+    clip = wan.prepare(asked(), Path(), "wan_t2v", 480 * 832, Path)
+    assert (clip.asked.frames, clip.asked.fps, clip.guidance) == (81, 16, 5.0)
+    assert clip.facts["duration_seconds"] == 5.0625
+    assert clip.size == (832, 480)
+    assert clip.notes == ("81 frames at 16 a second: 5.0625 s",)
+
+
+def test_a_picture_that_says_nothing_is_as_documented() -> None:
+    """Half of a picture, an eighth and a bit of a clip is drawn anew; a copy draws at most a twentieth."""
+    assert (IMAGE_DENOISE, VIDEO_DENOISE) == (0.5, 0.15)
+    assert copying(IMAGE_DENOISE, None) == copying(0.05, 6)
+
+
+@pytest.mark.parametrize(
+    ("params", "strength", "outdated"),
+    [
+        ({}, None, False),
+        ({"denoise_strength": 0.3}, 0.3, False),
+        ({"reference_strength": 0.85}, 0.15, True),
+        ({"reference_strength": 0.9, "denoise_strength": 0.3}, 0.3, True),
+    ],
+)
+def test_the_new_name_of_strength_wins(params: Any, strength: float | None, outdated: bool) -> None:
+    """The old one is 1 minus it."""
+    found = asked(**params)
+    assert (found.denoise, found.outdated) == (strength, outdated)
+
+
+@pytest.mark.parametrize("key", local.keys())
+def test_a_card_pulls_no_pickle(key: str) -> None:
+    """Its patterns name only safetensors and data, and a commit: nothing else can be published into them."""
+    needs = local.load(key).local
+    assert needs is not None
+    for one in needs.weights:
+        assert re.fullmatch("[0-9a-f]{40}", one.revision)
+        assert all(name.endswith((".safetensors", ".json", ".txt", ".model")) for name in one.files)
 
 
 # -- where weights lie ---------------------------------------------------------------------------------
@@ -186,3 +236,15 @@ def test_without_the_extra_the_install_command_is_told(
         registry.PROVIDERS["diffusers"](Surroundings({}, tmp_path, tmp_path.joinpath))
     assert error.value.exit_code == 4
     assert "pip install 'ai-content-pipeline[diffusers]'" in str(error.value.hint)
+
+
+def test_a_pipeline_without_the_extra_ends_with_the_install_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 4, nothing written, and no traceback."""
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(Path(__file__).parents[2] / "input/pipelines/local/love_story.yaml", tmp_path)
+    assert run_app(["run-chain", "love_story.yaml"]) == 4
+    assert "pip install 'ai-content-pipeline[diffusers]'" in capsys.readouterr().err
+    assert not (tmp_path / "output").exists()
