@@ -107,6 +107,7 @@ def scores(item: ItemResult) -> str | None:
 
 
 def spent(result: RunResult) -> str:
-    """``~$2.80 of $5.00``: with ~ where it rests on second-hand prices."""
+    """``~$2.80 of $5.00 + unknown``: ~ where a price is second-hand, + unknown where one is not known."""
     text = str(result.spent_estimate)
-    return text if result.cap is None else f"{text} of {format_usd(result.cap)}"
+    unknown = " + unknown" if any(item.cost is None for item in result.items) else ""
+    return f"{text}{'' if result.cap is None else f' of {format_usd(result.cap)}'}{unknown}"

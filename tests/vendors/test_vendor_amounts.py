@@ -41,16 +41,14 @@ def test_second_hand_prices_are_told_wherever_they_are_summed(account: Any) -> N
     assert (data["second_hand"], data["spend"][0]["second_hand"]) == (True, True)
 
 
-def test_a_verified_price_has_no_tilde(account: Any) -> None:
-    """Nothing is made to look less sure than it is: a card that was read from the vendor."""
-    text = account.pictures("replicate", ["a cup"]).replace(
-        "nano_banana_pro_replicate", "nano_banana_replicate"
-    )
-    account.write(text)
-    said = account.chain()
+def test_an_unknown_price_is_not_spent_as_zero(account: Any) -> None:
+    """With --allow-unpriced the summary and the report say that something of what was spent is unknown."""
+    account.write(account.pictures("replicate", ["a cup"]))
+    said = account.chain("--max-cost", "1")
     assert said.code == 0, said.text
-    assert "spent   $0.0" in said.err, said.err
-    assert "~" not in said.err + account.aicp("cost").text
+    assert "spent   $0.00 of $1.00 + unknown" in said.err
+    assert "$0.00 of $1.00 + unknown" in (account.root / "output/pics/report.html").read_text("utf-8")
+    assert "spent   $0.00 of $1.00\n" in account.chain("--max-cost", "1").err  # now it is cached
 
 
 def test_the_envelope_tells_plain_decimals(account: Any) -> None:
