@@ -170,7 +170,7 @@ class Maker(threading.Thread):
 
     def _count(self, answer: Line) -> None:
         """Starts of the process, and the memory it says it holds."""
-        self.ready = True  # it lives, or will be started again
+        self.ready = self._process.came_up  # whether it lives now or will be started again
         metrics, starts = self._service.metrics, self._process.starts
         metrics.restarts.inc(starts - self._starts)
         self._starts = starts

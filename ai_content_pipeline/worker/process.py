@@ -47,6 +47,7 @@ class Process:
         self._lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
         self._ready = False
         self.starts = 0
+        self.came_up = False  # the last one that was started
 
     @property
     def pid(self) -> int | None:
@@ -57,6 +58,7 @@ class Process:
         """Have a child that is ready for a job, so that its start takes nothing of the job's time. Returns
         whether it came so far."""
         if self.pid is None:
+            self.came_up = False
             self._spawn()
         until = time.monotonic() + _START
         while not self._ready:
@@ -68,6 +70,7 @@ class Process:
             if line is None:
                 return False
             self._ready = "ready" in line
+        self.came_up = True
         return True
 
     def _spawn(self) -> None:

@@ -155,6 +155,44 @@ def test_addresses(
     assert SECRET not in doctor.said
 
 
+@pytest.mark.parametrize(
+    ("values", "check", "level", "says"),
+    [
+        ({"TOKEN": SECRET}, "worker", "ok", "a token is asked for, it sends no callbacks"),
+        ({"CALLBACK_SECRET": "whsec_" + "A" * 40}, "worker", "ok", "loopback alone, callbacks are signed"),
+        ({"TOKEN": f"{SECRET} {SECRET}"}, "worker", "problem", "AICP_WORKER_TOKEN must be"),
+        ({"CALLBACK_SECRET": SECRET}, "worker", "problem", "24 to 64 bytes"),
+        ({"CALLBACK_URL": f"https://x.example/{SECRET}"}, "worker", "problem", "CALLBACK_SECRET is not"),
+        ({"USER_TOKENS": "nowhere"}, "worker", "problem", "cannot be read"),
+        ({"URL": "http://127.0.0.1:8750"}, "AICP_WORKER_URL", "ok", "run at http://127.0.0.1:8750"),
+        ({"URL": "http://worker.example"}, "AICP_WORKER_URL", "problem", "unencrypted"),
+    ],
+)
+def test_a_worker(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, values: dict[str, str], check: str, level: str, says: str
+) -> None:
+    """What is set for a worker is judged as the worker would; nothing is said where nothing is set, and no
+    token or secret ever."""
+    assert not {"worker", "AICP_WORKER_URL"} & doctor().keys()
+    for name, value in values.items():
+        monkeypatch.setenv(f"AICP_WORKER_{name}", value)
+    found, said = doctor()[check]
+    assert (found, doctor.code) == (level, 0 if level == "ok" else 4)
+    assert says in said
+    assert SECRET not in doctor.said
+
+
+def test_a_workers_secrets_come_from_a_file_and_its_addresses_do_not(doctor: Doctor, project: Path) -> None:
+    """A file may say who may ask and how callbacks are signed; where they and jobs go it may not."""
+    file = project / "worker.env"
+    file.write_text(f"AICP_WORKER_TOKEN={SECRET}\nAICP_WORKER_CALLBACK_SECRET=whsec_{'A' * 40}\n")
+    assert doctor("--env-file", "worker.env")["worker"][0] == "ok"
+    for name in ("AICP_WORKER_URL", "AICP_WORKER_CALLBACK_URL"):
+        file.write_text(f"{name}=https://evil.example\n")
+        assert doctor("--env-file", "worker.env") == {}
+        assert doctor.code == 4
+
+
 @pytest.mark.parametrize("name", ["AICP_MAX_COST_PER_DAY", "AICP_FAL_IN_FLIGHT", "AICP_REPLICATE_PER_MINUTE"])
 def test_limits_that_cannot_be_read(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A cap or limit that a run would refuse is a problem before the run."""

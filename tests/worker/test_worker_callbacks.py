@@ -180,6 +180,25 @@ def test_a_slow_receiver_has_its_time(receiver: Receiver) -> None:
     assert post.__kwdefaults__["seconds"] == 10.0
 
 
+def test_a_receiver_without_sound_tls_is_tried_again(receiver: Receiver) -> None:
+    """A TLS error is a failed try like another, and nothing was sent in the clear (W13)."""
+    url = receiver.url.replace("http://", "https://")
+    with pytest.raises(Undelivered, match="no answer") as caught:
+        post(f"{url}/x", BODY, {}, HostRule.of(url))
+    assert not caught.value.final
+    assert receiver.deliveries == []
+
+
+def test_proxies_do_not_stand_in_between(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment would be asked in place of the address that was checked: none is (U7)."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    headers = signed(BODY, "msg_a", (SECRET,), datetime.now(UTC))
+    post(f"{receiver.url}/x", BODY, headers, HostRule.of(receiver.url))
+    assert len(receiver.deliveries) == 1
+
+
 def test_a_long_answer_is_not_read(receiver: Receiver) -> None:
     """Delivered is delivered: of what the receiver says besides, 64 KiB are read at most."""
     written = []

@@ -8,14 +8,17 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ai_content_pipeline.cli.app import run_app
+from ai_content_pipeline.errors import ConfigurationError
+from ai_content_pipeline.worker import server
 from ai_content_pipeline.worker.outbox import Outbox
 from ai_content_pipeline.worker.queue import Queue
 from ai_content_pipeline.worker.rows import Bounds, Ending, New, State
-from tests.worker.conftest import SECRET, SMALL, Receiver
+from tests.worker.conftest import SECRET, SMALL, TOKEN, Receiver
 
 JOB = {"id": "job-1", "type": "sdxl_image_fast", "prompt": "a cup", "user_id": "u", "config": SMALL}
 
@@ -106,6 +109,33 @@ def test_an_open_network_needs_a_token(tmp_path: Path, capsys: pytest.CaptureFix
     """Beyond loopback without AICP_WORKER_TOKEN: exit code 4, and nothing listens."""
     assert run_app(["worker", "serve", "--host", "0.0.0.0", "--workspace", str(tmp_path), "--port", "0"]) == 4
     assert "AICP_WORKER_TOKEN" in capsys.readouterr().err
+
+
+def test_the_token_may_come_from_a_file(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--env-file gives token and secret, to `serve` and to `run`; neither is shown, nor known to a child."""
+    (tmp_path / "env").write_text(f"AICP_WORKER_TOKEN={TOKEN}\nAICP_WORKER_CALLBACK_SECRET={SECRET}\n")
+    words = ("--allow-private-hosts", "--env-file", str(tmp_path / "env"))
+    assert run_job(tmp_path, {**JOB, "callback_url": f"{receiver.url}/x"}, *words) == 0
+    assert [one.id for one in receiver.deliveries] == ["msg_job-1"]  # verified with SECRET
+    said = capsys.readouterr()
+    assert SECRET not in said.out + said.err
+    seen = []
+
+    def listener(service: Any) -> None:
+        seen.append(service.settings)
+        service.close()
+        raise ConfigurationError("far enough")
+
+    monkeypatch.setattr(server, "Listener", listener)
+    words = ("--host", "0.0.0.0", "--env-file", str(tmp_path / "env"), "--workspace", str(tmp_path))
+    assert (
+        run_app(["worker", "serve", "--provider", "draft", *words, "--keep-days", "7", "--keep-jobs", "9"])
+        == 4
+    )
+    assert seen[0].access.token == TOKEN
+    assert (seen[0].retention.days, seen[0].retention.jobs, seen[0].retention.delete_results) == (7, 9, False)
 
 
 def test_dead_callbacks_are_redelivered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,20 @@ def test_a_drain_waits_for_what_is_being_stored(open_office: Open) -> None:
     assert office.tree() == ["user-1/one/0.png", "user-1/one/0.thumb.webp"]
 
 
+def test_a_cancel_while_results_are_stored_comes_too_late(open_office: Open) -> None:
+    """A job that is made already has one end: completed, with its files; the cancel changes nothing (W12)."""
+    office = open_office()
+    slow = office.service.storage = office.service.courier.storage = SlowDisk(office.workspace)
+    office.put("one")
+    until(lambda: list((office.service.scratch / "process-0").glob("job-*/0.thumb.webp")))
+    assert office.client.post("/v1/jobs/one/cancel").json()["state"] == "running"
+    slow.may.set()
+    assert office.end("one")["state"] == "completed"
+    assert office.client.post("/v1/jobs/one/cancel").json()["state"] == "completed"
+    assert office.tree() == ["user-1/one/0.png", "user-1/one/0.thumb.webp"]
+    assert [line["event"] for line in office.lines].count("job_ended") == 1
+
+
 def test_a_disk_that_fails_fails_the_job_by_name(open_office: Open) -> None:
     """Results that cannot be stored, nor what an earlier try left be removed: `storage`, retryable, and the
     next job runs."""

@@ -48,6 +48,24 @@ def test_a_job_fails_by_name_and_the_worker_lives_on(
     assert faulty.tree() == ["user-1/good/0.png", "user-1/good/0.thumb.webp"]
 
 
+def test_a_process_that_does_not_come_up(open_office: Open, tmp_path: Path) -> None:
+    """Where it dies before its first job (a driver that is gone), jobs fail by name and the worker is not
+    ready; when it comes up again, the worker is."""
+    cure = tmp_path / "cure"
+    script = f"import os, sys; os.path.exists({str(cure)!r}) or sys.exit(3); os.execv(sys.executable, "
+    words = f"[sys.executable, {str(FAULTY)!r}, {str(tmp_path / 'scratch')!r}])"
+    office = open_office(command=[sys.executable, "-c", script + words])
+    office.put("bad")
+    failed = office.end("bad")
+    assert (failed["error"]["code"], failed["error"]["retryable"]) == ("crashed", True)
+    assert "exit code 3" in failed["error"]["message"]
+    assert office.client.get("/ready").status_code == 503
+    cure.touch()
+    office.put("good")
+    assert office.end("good")["state"] == "completed"
+    assert office.client.get("/ready").status_code == 200
+
+
 def test_a_spoilt_process_is_replaced(faulty: Office) -> None:
     """After a CUDA error nothing in the process can be trusted: another one makes the next job."""
     (maker,) = faulty.service.makers
