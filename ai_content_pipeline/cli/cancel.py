@@ -21,7 +21,7 @@ def command(addresses: tuple[str, ...], **arguments: Any) -> int:
     """
     from ai_content_pipeline.cli.execute import invocation
     from ai_content_pipeline.cli.memory import memory
-    from ai_content_pipeline.engine.collect import cancel_jobs, collect_jobs, orphaned, told
+    from ai_content_pipeline.engine.collect import answered, cancel_jobs, collect_jobs, orphaned, told
     from ai_content_pipeline.errors import ProviderUnavailable
     from ai_content_pipeline.jobs import CancelAnswer
 
@@ -31,7 +31,7 @@ def command(addresses: tuple[str, ...], **arguments: Any) -> int:
     ):
         answers = cancel_jobs(workshop, addresses)
         for job, answer in answers:
-            console.say(f"{job.address}  {job.provider}: {answer.value.replace('_', ' ')}")
+            console.say(answered(job, answer))
         if not answers:
             console.say("nothing runs")
         asked = {job.key for job, answer in answers if answer is not CancelAnswer.NO_ANSWER}

@@ -197,7 +197,7 @@ def _teller(
     """Events go to the console; with --cancel-on-interrupt a ^C also goes to the vendors. The run's end sets
     `over`."""
     from ai_content_pipeline.engine import events
-    from ai_content_pipeline.engine.collect import cancel_jobs
+    from ai_content_pipeline.engine.collect import answered, cancel_jobs
 
     def tell(event: Event) -> None:
         if isinstance(event, events.RunEnded):
@@ -205,7 +205,7 @@ def _teller(
         console.on_event(event)
         if wish.cancel_on_interrupt and isinstance(event, events.Interrupting):
             for job, answer in cancel_jobs(workshop, mine=True):
-                console.say(f"{job.address}  {job.provider}: {answer.value.replace('_', ' ')}")
+                console.say(answered(job, answer))
 
     return tell
 

@@ -112,6 +112,12 @@ def cancel_jobs(
     return answers
 
 
+def answered(job: Job, answer: CancelAnswer) -> str:
+    """What its vendor said to a cancel: ``clips/scene_2  fal: requested, it stops if it still can``."""
+    more = ", it stops if it still can" if answer is CancelAnswer.REQUESTED else ""
+    return f"{job.address}  {job.provider}: {answer.value.replace('_', ' ')}{more}"
+
+
 def _cancel(workshop: Workshop, job: Job, handle: Handle) -> CancelAnswer:
     try:
         return workshop.provider(job.provider).cancel(handle)

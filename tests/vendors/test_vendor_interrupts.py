@@ -133,7 +133,8 @@ def left_running(account: Any, vendor: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("vendor", "answer"), [("fal", "fal: requested"), ("replicate", "replicate: cancelled")]
+    ("vendor", "answer"),
+    [("fal", "fal: requested, it stops if it still can\n"), ("replicate", "replicate: cancelled\n")],
 )
 def test_a_cancel_in_time(account: Any, vendor: str, answer: str) -> None:
     """The vendor stops it; its answer is said, and there is nothing to collect."""
