@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from itertools import pairwise
 
 from ai_content_pipeline.errors import JournalError
 from ai_content_pipeline.generation import rows
@@ -49,8 +50,17 @@ def claim(db: sqlite3.Connection, wish: Claim, now: int) -> Claimed:
     return Claimed.MINE
 
 
-def move(db: sqlite3.Connection, key: str, to: State, held_by: str | None = None, **columns: Value) -> Row:
-    """Bring a job to state `to`, setting `columns`, if that is legal and, where given, `held_by` owns it.
+def move(
+    db: sqlite3.Connection,
+    key: str,
+    to: State,
+    held_by: str | None = None,
+    by_way_of: State | None = None,
+    /,
+    **columns: Value,
+) -> Row:
+    """Bring a job to state `to` (through `by_way_of`, if given), setting `columns`, if that is legal and,
+    where given, `held_by` owns it.
 
     Two processes must never both think that they hold a job: that is how money is lost.
     """
@@ -60,7 +70,8 @@ def move(db: sqlite3.Connection, key: str, to: State, held_by: str | None = None
     now = dict(zip(JOB_COLUMNS, row, strict=True))
     if held_by is not None and now["owner"] != held_by:
         raise JournalError(f"job {key[:12]} belongs to another process; this one must not touch it")
-    if to not in MOVES[State(now["state"])]:
+    path = [State(now["state"]), *([] if by_way_of is None else [by_way_of]), to]
+    if any(after not in MOVES[before] for before, after in pairwise(path)):
         raise JournalError(
             f"job {key[:12]} cannot go from {now['state']} to {to}: the journal and this process disagree"
         )
@@ -72,11 +83,16 @@ def move(db: sqlite3.Connection, key: str, to: State, held_by: str | None = None
 
 def finish(db: sqlite3.Connection, key: str, ending: Ending) -> Row:
     settle(db, key, "settled", ending.cost)
-    return move(
-        db, key, State.FINISHED, urls=rows.dump(ending.urls), notes=rows.dump(ending.notes),
-        units=None if ending.units is None else str(ending.units), cost=ending.cost,
-        billed=Billed.YES.value, expires=None if ending.expires is None else micros(ending.expires),
-    )  # fmt: skip
+    return move(db, key, State.FINISHED, **rows.ended(ending))
+
+
+def complete(db: sqlite3.Connection, key: str, ending: Ending | None, stored: dict[str, Value]) -> Row:
+    """DONE, with the columns `stored`; with `ending` it was FINISHED by this only."""
+    columns: dict[str, Value] = {"reason": None, "message": None}
+    if ending is None:
+        return move(db, key, State.DONE, **columns, **stored)
+    settle(db, key, "settled", ending.cost)
+    return move(db, key, State.DONE, None, State.FINISHED, **columns, **rows.ended(ending) | stored)
 
 
 def settle(db: sqlite3.Connection, key: str, status: str, reported: int | None) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
-from ai_content_pipeline.generation.store import Claim, Job, State
+from ai_content_pipeline.generation.store import Claim, Ending, Job, State
 from ai_content_pipeline.jobs import Billed, Handle, Reason, WireRequest
 
 JOB_COLUMNS = (
@@ -84,6 +84,18 @@ def intent(claim: Claim, now: int) -> dict[str, str | int | None]:
         "unit_price": None if claim.unit_price is None else str(claim.unit_price),
         "reserved": claim.reserve, "intent_at": now,
     }  # fmt: skip
+
+
+def ended(ending: Ending) -> dict[str, str | int | None]:
+    """The columns of a job that the vendor says has ended well."""
+    return {
+        "urls": dump(ending.urls),
+        "notes": dump(ending.notes),
+        "units": None if ending.units is None else str(ending.units),
+        "cost": ending.cost,
+        "billed": Billed.YES.value,
+        "expires": None if ending.expires is None else micros(ending.expires),
+    }
 
 
 def job(row: Iterable[Any]) -> Job:

@@ -81,13 +81,7 @@ class SqliteStore:
         columns: dict[str, Value] = {"artifacts": rows.dump_artifacts(artifacts), "ended_at": micros(now)}
         if notes is not None:
             columns["notes"] = dump(list(notes))
-
-        def operation(db: sqlite3.Connection) -> Row:
-            if ending is not None:
-                moves.finish(db, key, ending)
-            return move(db, key, State.DONE, None, reason=None, message=None, **columns)
-
-        return self._moved(operation)
+        return self._moved(lambda db: moves.complete(db, key, ending, columns))
 
     def failed(
         self, key: str, reason: Reason, message: str, billed: Billed, now: datetime,
@@ -236,7 +230,7 @@ class SqliteStore:
         return self._writer.look(lambda db: [row[0] for row in db.execute(query, (endpoint, limit))])
 
     def bills(self, provider: str, endpoint: str) -> list[Bill]:
-        return self._writer.call(lambda db: bills.newest(db, provider, endpoint))
+        return self._writer.look(lambda db: bills.newest(db, provider, endpoint))
 
     def upload(self, provider: str, sha256: str, now: datetime) -> Upload | None:
         query = """
@@ -247,12 +241,14 @@ class SqliteStore:
             row = db.execute(query, (provider, sha256, micros(now))).fetchone()
             return row and Upload(row[0], moment(row[1]))
 
-        return self._writer.call(operation)
+        return self._writer.look(operation)
 
     def uploaded(self, provider: str, sha256: str, upload: Upload) -> None:
         expires = None if upload.expires is None else micros(upload.expires)
         row = (provider, sha256, upload.url, expires)
-        self._writer.soon(lambda db: db.execute("INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?)", row))
+        self._writer.call(
+            lambda db: db.execute("INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?)", row), durable=False
+        )
 
     def forget_uploads(self, provider: str, contents: Iterable[str]) -> None:
         query = "DELETE FROM upload WHERE provider=? AND sha256=?"
@@ -266,11 +262,13 @@ class SqliteStore:
             row = db.execute("SELECT artifacts FROM local WHERE key=?", (key,)).fetchone()
             return row and rows.load_artifacts(row[0])
 
-        return self._writer.call(operation)
+        return self._writer.look(operation)
 
     def local_done(self, key: str, artifacts: Sequence[Artifact]) -> None:
         row = (key, rows.dump_artifacts(artifacts))
-        self._writer.soon(lambda db: db.execute("INSERT OR REPLACE INTO local VALUES (?, ?)", row))
+        self._writer.call(
+            lambda db: db.execute("INSERT OR REPLACE INTO local VALUES (?, ?)", row), durable=False
+        )
 
     def current_takes(self) -> dict[str, int]:
         query = """
@@ -292,11 +290,11 @@ class SqliteStore:
             row = db.execute("SELECT command FROM run WHERE id=?", (run,)).fetchone()
             return row and str(row[0])
 
-        return self._writer.call(operation)
+        return self._writer.look(operation)
 
     def delivered(self, output_dir: str, pipeline: str) -> dict[str, Delivered]:
         query = "SELECT path, sha256, size, mtime_ns FROM delivered WHERE output_dir=? AND pipeline=?"
-        return self._writer.call(
+        return self._writer.look(
             lambda db: {row[0]: Delivered(*row) for row in db.execute(query, (output_dir, pipeline))}
         )
 

@@ -1,12 +1,12 @@
-"""One SQLite connection behind one thread, which commits what waits as one transaction (group commit)."""
+"""One SQLite connection: whoever writes first commits what the others wait for as well (group commit)."""
 
 from __future__ import annotations
 
-import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -17,10 +17,11 @@ T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
 
 _BUSY_SECONDS = 60.0
-_BATCH = 256
 #: Seconds that a commit waits for others to join it, where the last one had company: it takes longer than
 #: that itself, and every write that joins saves one.
 _GATHER = 0.001
+#: Seconds after which what nobody waits for is committed, if nothing else has been until then.
+_LINGER = 0.02
 
 #: The first releases in which a checkpoint can no longer lose a concurrent commit ("WAL-reset bug",
 #: fixed in SQLite 3.51.3 and in these two older branches).
@@ -33,50 +34,57 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
     return version >= _WAL_SAFE or version[2] >= _WAL_SAFE_BRANCHES.get(version[:2], 1 << 30)
 
 
-class _Waiting:
-    """An operation, and where its caller waits: a bare lock, a tenth of the price of a `Future`."""
+class _Task:
+    """An operation, and where its caller waits for what comes of it."""
 
-    __slots__ = ("_answered", "durable", "error", "looks", "operation", "result")
+    __slots__ = ("answered", "durable", "error", "looks", "operation", "result", "woken")
 
     def __init__(self, operation: Operation, *, durable: bool = True, looks: bool = False) -> None:
         self.operation = operation
         self.durable = durable  # answered only when committed
         self.looks = looks  # changes nothing
+        self.answered = False
         self.result: Any = None
         self.error: Exception | None = None
-        self._answered = threading.Lock()
-        self._answered.acquire()
+        self.woken = threading.Lock()
+        self.woken.acquire()
 
     def answer(self, result: Any, error: Exception | None = None) -> None:
         """The first answer counts."""
-        if self._answered.locked():
-            self.result, self.error = result, error
-            self._answered.release()
+        if not self.answered:
+            self.result, self.error, self.answered = result, error, True
+            self.woken.release()
 
-    def wait(self) -> Any:
-        self._answered.acquire()
-        if self.error is not None:
-            raise self.error
-        return self.result
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    pass
 
 
 class Writer:
-    """Runs operations on the journal: the only thread that touches it.
+    """Runs operations on the journal, from any thread, one at a time.
 
-    An operation must not commit by itself and may run twice (after a neighbour in its batch failed).
+    The first that comes leads: it does what all who came meanwhile want, in one transaction, and then wakes
+    them, one of those who came later to lead. There is no thread to hand work to: where nobody else writes,
+    that costs more than the work.
+
+    An operation must not commit by itself and may run twice (after a neighbour in its transaction failed).
     """
 
     def __init__(self, path: Path | None, migrations: Sequence[str] = MIGRATIONS) -> None:
         self._path = path
-        self._migrations = migrations
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._guard = threading.Lock()  # of these three
+        self._queue: list[_Task] = []
+        self._led = False  # somebody leads, and has the connection and all below
         self._closed = False
+        self._unsaved: list[_Task] = []  # answered, and in the transaction that is open
         self._usual = 1  # writes in the last commit
-        self._thread = threading.Thread(target=self._serve, name="aicp-journal", daemon=True)
-        ready = _Waiting(lambda connection: None)
-        self._queue.put(ready)
-        self._thread.start()
-        ready.wait()
+        self._left = threading.Event()  # something waits to be committed that nobody waits for
+        self._gone = threading.Event()
+        self._committer: threading.Thread | None = None
+        try:
+            self._connection = _open(path, migrations)
+        except Exception as error:
+            raise self.fault(error) from error
 
     def call(self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """The result of `operation`, after all that was asked before: once it is committed, or (for what
@@ -85,30 +93,27 @@ class Writer:
         Raises:
             JournalError: the journal cannot be used, or the operation is not allowed.
         """
-        return cast(T, self._ask(_Waiting(operation, durable=durable)))
+        return cast(T, self._done(_Task(operation, durable=durable)))
 
     def look(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of `operation`, which changes nothing: at once, from what is committed. What was left
-        to `soon` may not be seen yet.
+        """The result of `operation`, which changes nothing, after all that was answered before.
 
         Raises:
             JournalError: the journal cannot be used.
         """
-        return cast(T, self._ask(_Waiting(operation, looks=True)))
-
-    def _ask(self, waiting: _Waiting) -> Any:
-        self._queue.put(waiting)
-        if self._closed:  # the thread may have gone before it saw this
-            self._refuse_all(JournalError("the journal is closed"))
-        return waiting.wait()
-
-    def soon(self, operation: Operation) -> None:
-        """Run `operation` after those before it, without waiting: for what may be lost with the process."""
-        self._queue.put(_Waiting(operation))
+        return cast(T, self._done(_Task(operation, looks=True)))
 
     def close(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
+        """Commit what is left, and refuse whatever comes later."""
+        with self._guard:
+            if self._closed:
+                return
+        self._done(_Task(_nothing), closes=True)
+        self._connection.close()
+        self._gone.set()
+        self._left.set()
+        if self._committer is not None:
+            self._committer.join()
 
     def fault(self, error: Exception) -> Exception:
         """The typed error for a file that cannot be used, or not be read; any other error as it is."""
@@ -119,82 +124,114 @@ class Writer:
             )
         return error
 
-    # -- the thread ------------------------------------------------------------------------------
+    # -- taking turns ------------------------------------------------------------------------------
 
-    def _serve(self) -> None:
-        connection = None
+    def _done(self, task: _Task, *, closes: bool = False) -> Any:
+        with self._guard:
+            if self._closed:
+                raise JournalError("the journal is closed")
+            self._closed = closes
+            self._queue.append(task)
+            leads, self._led = not self._led, True
+        if not leads:
+            task.woken.acquire()
+        if not task.answered:
+            self._lead(task)
+        if task.error is not None:
+            raise task.error
+        return task.result
+
+    def _lead(self, mine: _Task) -> None:
+        batch: list[_Task] = []
         try:
-            connection = _open(self._path, self._migrations)
-            while batch := self._next_batch(connection):
-                self._run(connection, batch)
-            end: Exception = JournalError("the journal is closed")
-        except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers, who would wait for ever
-            end = self.fault(error)
-        finally:
-            if connection is not None:
-                connection.close()
-        self._closed = True
-        self._refuse_all(end)
-
-    def _refuse_all(self, error: Exception) -> None:
-        while True:
-            try:
-                waiting = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            if waiting is not None:
-                waiting.answer(None, error)
-
-    def _next_batch(self, connection: sqlite3.Connection) -> list[_Waiting]:
-        """The writes of one commit, at least one; empty once the writer is closed. Looks are answered on
-        the way."""
-        batch: list[_Waiting] = []
-        while len(batch) < _BATCH:
-            item = self._next(wait=not batch)
-            if item is None:
-                break
-            if item.looks:
-                self._answer_look(connection, item)
-                continue
-            if not batch and self._usual > 1:
+            if self._usual > 1 and not mine.looks:
                 time.sleep(_GATHER)
-            batch.append(item)
-        self._usual = len(batch)
-        return batch
+            with self._guard:
+                batch, self._queue = self._queue, batch
+            self._serve(batch)
+        except BaseException:  # ^C: nothing of it has happened; the others' is done by the next of them
+            with self._guard:
+                self._queue[:0] = [task for task in batch if not task.answered and task is not mine]
+            self._roll_back()
+            raise
+        finally:
+            with self._guard:
+                heir = self._queue[0] if self._queue else None
+                self._led = heir is not None
+            if heir is not None:
+                heir.woken.release()
 
-    def _next(self, *, wait: bool) -> _Waiting | None:
-        """What waits next; None when nothing does, or the writer is closed."""
-        try:
-            item = self._queue.get(block=wait)
-        except queue.Empty:
-            return None
-        if item is None:
-            self._queue.put(None)  # for the next batch, after this one
-        return item
+    # -- whoever leads -----------------------------------------------------------------------------
 
-    def _answer_look(self, connection: sqlite3.Connection, waiting: _Waiting) -> None:
-        try:
-            waiting.answer(waiting.operation(connection))
-        except Exception as error:  # noqa: BLE001  whatever it is belongs to the caller, not to this thread
-            waiting.answer(None, self.fault(error))
+    def _serve(self, tasks: Sequence[_Task]) -> None:
+        """First the looks: they see what is committed, or may be lost."""
+        writes = []
+        for task in tasks:
+            if not task.looks:
+                writes.append(task)
+                continue
+            try:
+                task.answer(task.operation(self._connection))
+            except Exception as error:  # noqa: BLE001  whatever it is belongs to the caller
+                task.answer(None, self.fault(error))
+        if writes:
+            self._write(writes)
 
-    def _run(self, connection: sqlite3.Connection, batch: list[_Waiting]) -> None:
+    def _write(self, writes: Sequence[_Task]) -> None:
         try:
-            results = _transaction(connection, batch)
-        except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers, not to this thread
-            if len(batch) == 1 or isinstance(error, sqlite3.OperationalError):  # locked, disk full, I/O error
-                for waiting in batch:
-                    waiting.answer(None, self.fault(error))
+            results = self._transact(writes)
+        except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers
+            everything = [*self._unsaved, *writes]
+            self._roll_back()
+            if len(everything) == 1 or isinstance(error, sqlite3.OperationalError):  # locked, disk full, …
+                for task in everything:
+                    task.answer(None, self.fault(error))
             else:  # one of them is at fault: each gets a transaction of its own
-                for waiting in batch:
-                    self._run(connection, [waiting])
+                for task in everything:
+                    self._write([task])
             return
-        for waiting, result in zip(batch, results, strict=True):
-            waiting.answer(result)
+        for task, result in zip(writes, results, strict=True):
+            task.answer(result)
+
+    def _transact(self, writes: Sequence[_Task]) -> list[Any]:
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+        results = [task.operation(self._connection) for task in writes]
+        if any(task.durable for task in writes):
+            _commit(self._connection)
+            self._usual = len(writes)
+            self._unsaved.clear()
+        else:
+            self._unsaved += writes
+            self._commit_soon()
+        return results
+
+    def _roll_back(self) -> None:
+        self._unsaved.clear()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    # -- what nobody waits for -----------------------------------------------------------------------
+
+    def _commit_soon(self) -> None:
+        if self._committer is None:
+            self._committer = threading.Thread(target=self._commit_later, name="aicp-journal", daemon=True)
+            self._committer.start()
+        if not self._left.is_set():
+            self._left.set()
+
+    def _commit_later(self) -> None:
+        while self._left.wait() and not self._gone.wait(_LINGER):
+            self._left.clear()
+            if self._unsaved:
+                with suppress(JournalError):  # closed, and committed, by now; or each next call says it
+                    self.call(_nothing)
 
 
 def _open(path: Path | None, migrations: Sequence[str]) -> sqlite3.Connection:
-    connection = sqlite3.connect(path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(
+        path or ":memory:", timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
     try:
         _refuse_newer(connection, len(migrations))  # before anything could change the file
         safe = wal_is_safe(sqlite3.sqlite_version_info)
@@ -206,6 +243,10 @@ def _open(path: Path | None, migrations: Sequence[str]) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    connection.execute("COMMIT")
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -236,19 +277,3 @@ def _statements(script: str) -> list[str]:
     """The statements of a script without its comments; `executescript` would commit by itself."""
     lines = (line.split("--")[0] for line in script.splitlines())
     return "\n".join(lines).split(";")
-
-
-def _transaction(connection: sqlite3.Connection, batch: list[_Waiting]) -> list[Any]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        results = []
-        for waiting in batch:
-            results.append(waiting.operation(connection))
-            if not waiting.durable:
-                waiting.answer(results[-1])
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return results

@@ -106,7 +106,7 @@ class FolderVendor:
 
 
 def main(root: Path) -> int:
-    for module, names in ((artifact_store, ("_sync", "_move", "_stamp")), (writer, ("_transaction",))):
+    for module, names in ((artifact_store, ("_sync", "_move", "_stamp")), (writer, ("_commit",))):
         for name in names:
             setattr(module, name, around(getattr(module, name)))
     vendor = FolderVendor(root / "vendor")

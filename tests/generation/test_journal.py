@@ -173,7 +173,7 @@ def test_what_waits_is_committed_together(path):
         others = [
             pool.submit(opened.call, lambda db: db.execute("INSERT INTO t VALUES (2)")) for _ in range(100)
         ]
-        while opened._queue.qsize() < 100:
+        while len(opened._queue) < 100:
             pass
         go_on.set()
         for future in [first, *others]:
@@ -184,15 +184,61 @@ def test_what_waits_is_committed_together(path):
     assert commits == 2
 
 
-def test_what_need_not_be_durable_is_not_waited_for(path):
-    """`soon` returns at once, keeps its place in the order, and is written by the time the journal closes."""
+def test_what_may_be_lost_waits_for_no_commit_and_gets_one_soon(path):
+    """Not durable: many calls share one commit, which comes by itself, and at the latest when it closes."""
     opened = Writer(path, [FIRST])
+    statements: list[str] = []
+    opened.look(lambda db: db.set_trace_callback(statements.append))
     for number in range(10, 20):
-        opened.soon(lambda db, number=number: db.execute("INSERT INTO t VALUES (?)", (number,)))
-    assert opened.call(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (11,)
-    opened.soon(lambda db: db.execute("INSERT INTO t VALUES (20)"))
+        opened.call(
+            lambda db, number=number: db.execute("INSERT INTO t VALUES (?)", (number,)), durable=False
+        )
+    assert opened.look(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (11,)
+    deadline = time.monotonic() + 30
+    while read(path, "SELECT max(a) FROM t") != [(19,)]:
+        assert time.monotonic() < deadline
+    assert Counter(statements)["COMMIT"] < 10
+    opened.call(lambda db: db.execute("INSERT INTO t VALUES (20)"), durable=False)
     opened.close()
     assert read(path, "SELECT max(a) FROM t") == [(20,)]
+
+
+def test_an_interrupted_writer_undoes_its_own_and_leaves_the_rest_to_the_next(path):
+    """^C in the thread that writes for all: its own never happened, its neighbours' is done."""
+
+    class Stop(BaseException):
+        pass
+
+    opened = Writer(path, [FIRST])
+    busy, go_on = threading.Event(), threading.Event()
+    pressed = iter([Stop])
+
+    def block(db: sqlite3.Connection) -> None:
+        busy.set()
+        go_on.wait()
+
+    def write(number: int) -> int:
+        def operation(db: sqlite3.Connection) -> int:
+            db.execute("INSERT INTO t VALUES (?)", (number,))
+            if number == 64 and (key := next(pressed, None)):
+                raise key
+            return number
+
+        return opened.call(operation)
+
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(opened.call, block)
+        busy.wait()
+        writing = {number: pool.submit(write, number) for number in range(60, 66)}
+        while len(opened._queue) < 6:
+            pass
+        go_on.set()
+        first.result(timeout=30)
+        stopped = {n for n, future in writing.items() if isinstance(future.exception(timeout=30), Stop)}
+    opened.close()
+    assert len(stopped) == 1
+    kept = sorted(writing.keys() - stopped)
+    assert read(path, "SELECT a FROM t WHERE a >= 60 ORDER BY a") == [(number,) for number in kept]
 
 
 def test_a_look_sees_what_is_committed_and_waits_for_no_commit(path):
@@ -221,33 +267,6 @@ def test_a_look_sees_what_is_committed_and_waits_for_no_commit(path):
     opened.close()
 
 
-def test_what_may_be_lost_is_answered_before_its_commit(path):
-    """Not durable: the caller goes on when it has run, and it is committed with what follows."""
-    opened = Writer(path, [FIRST])
-    before, committed = threading.Event(), []
-
-    def hold(db: sqlite3.Connection) -> None:
-        db.set_trace_callback(lambda statement: committed.append(statement))
-        before.wait()
-
-    with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(opened.call, hold)
-        while opened._queue.qsize():
-            pass
-        early = pool.submit(
-            opened.call, lambda db: db.execute("INSERT INTO t VALUES (7)").rowcount, durable=False
-        )
-        late = pool.submit(
-            opened.call, lambda db: early.result(timeout=30)
-        )  # answered inside the transaction
-        while opened._queue.qsize() < 2:
-            pass
-        before.set()
-        assert (first.result(), early.result(), late.result()) == (None, 1, 1)
-    opened.close()
-    assert read(path, "SELECT count(*) FROM t WHERE a=7") == [(1,)]
-
-
 @pytest.mark.parametrize("move", ["claim", "submitted"])
 def test_what_is_paid_for_is_answered_after_its_commit(path, move):
     """Durable: no POST leaves before its claim is on disk, and no poll before its request id is."""
@@ -265,13 +284,13 @@ def test_what_is_paid_for_is_answered_after_its_commit(path, move):
 
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(store._writer.call, lambda db: held.wait())
-        while store._writer._queue.qsize():
+        while store._writer._queue:
             pass
         moving = pool.submit(moves[move])
-        while not store._writer._queue.qsize():
+        while not store._writer._queue:
             pass
         neighbour = pool.submit(store._writer.call, late)
-        while store._writer._queue.qsize() < 2:
+        while len(store._writer._queue) < 2:
             pass
         held.set()
         running.wait()
