@@ -1,15 +1,15 @@
 """The waiting of a run: units flow through their steps' thread pools, ^C is heard, events are told in order.
 
-Each step has one `ThreadPoolExecutor`, of one worker (sequential) or of `max_workers`. Everything else
-happens in the thread that calls `Flow.run`: it starts what may start, and takes what the workers hand it.
+The units are made in `workers`. The thread that calls `Flow.run` tells what happened, and hears ^C.
 """
 
 from __future__ import annotations
 
 import queue
+import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -20,20 +20,23 @@ from ai_content_pipeline.engine.collect import COLLECTORS, collect_one
 from ai_content_pipeline.engine.gates import StepGates
 from ai_content_pipeline.engine.graph import Graph, Unit
 from ai_content_pipeline.engine.results import ItemResult
-from ai_content_pipeline.engine.schedule import Schedule
+from ai_content_pipeline.engine.workers import Work, Workers
 from ai_content_pipeline.engine.workshop import Workshop
 from ai_content_pipeline.errors import AicpError
 from ai_content_pipeline.generation.door import Door
 from ai_content_pipeline.generation.store import OPEN, Job, State
 
 Emit = Callable[[events.Event], None]
-Work = Callable[[Unit], tuple[ItemResult, ...]]
 
 #: After a first ^C, how long running items are waited for before they are left to a later command.
 COLLECT_SECONDS = 300.0
 
 #: Seconds without news after which a run is waiting for its vendors.
 _CALM = 0.05
+
+#: Seconds between two looks at the news while they come thick and fast: each look takes the interpreter
+#: from the workers.
+_BREATH = 0.01
 
 
 @dataclass
@@ -52,25 +55,28 @@ class Flow:
     interrupted: bool = False
     _gates: StepGates = field(default_factory=StepGates)
     _inbox: queue.SimpleQueue[Callable[[], None]] = field(default_factory=queue.SimpleQueue)
-    _running: int = 0
+    _orphans: int = 0  # that are still being brought home
+    _done: threading.Event = field(default_factory=threading.Event)  # every unit's end was told
+    _hurry: threading.Event = field(default_factory=threading.Event)  # no more units
+    _looked: float = 0.0
     _deadline: float | None = None
     _spent: Decimal = ZERO
 
     def run(self, work: Work, door: Door, orphans: Sequence[Job]) -> None:
         """Make everything that can be made, and collect the orphans. `work` is called in worker threads."""
-        schedule, pools = Schedule(self.graph), _Pools()
+        workers = Workers(self.graph, work, self._ended, self.workshop.stopping.is_set, self._over)
         try:
-            self._collect(door, orphans, pools)
-            self._start(schedule, work, pools)
-            while self._running:
-                self._next()()
-                self._start(schedule, work, pools)
+            self._collect(door, orphans, workers)
+            workers.start()
+            while not self._done.is_set() or self._orphans:
+                for happened in self._news():
+                    happened()
         except BaseException:  # nobody listens any more (a broken pipe): end as after a second ^C
             self.workshop.stopping.set()
             self.workshop.detached.set()
             raise
         finally:
-            pools.close()
+            workers.close()
 
     def interrupt(self) -> None:
         """^C. May be called at any moment, from a signal handler too."""
@@ -93,47 +99,40 @@ class Flow:
 
     # -- units -------------------------------------------------------------------------------------
 
-    def _start(self, schedule: Schedule, work: Work, pools: _Pools) -> None:
-        if self.interrupted:
+    def _ended(self, unit: Unit, results: tuple[ItemResult, ...] | BaseException) -> None:
+        """In a worker thread."""
+        if isinstance(results, BaseException):
+            self._inbox.put(partial(_raise, results))
             return
-        for unit in schedule.start():
-            pool = pools.get(unit.step.name, unit.step.verbs.shape.workers)
-            pool.submit(self._work, schedule, work, unit)
-            self._running += 1
+        self._gates.passed(unit, results)
+        self.results.update((result.address, result) for result in results)
+        self._inbox.put(partial(self._tell_ended, results))
 
-    def _work(self, schedule: Schedule, work: Work, unit: Unit) -> None:
-        """In a worker thread: whatever becomes of the unit, its end reaches the inbox."""
-        try:
-            results = work(unit)
-        except BaseException as error:  # noqa: BLE001  `work` does not raise; if it does, the run must not hang
-            self._inbox.put(partial(_raise, error))
-            return
-        self._gates.passed(unit, results)  # here already: its worker goes on to the next unit at once
-        self._inbox.put(partial(self._ended, schedule, unit, results))
-
-    def _ended(self, schedule: Schedule, unit: Unit, results: tuple[ItemResult, ...]) -> None:
-        self._running -= 1
+    def _tell_ended(self, results: tuple[ItemResult, ...]) -> None:
         for result in results:
-            self.results[result.address] = result
             self._spent += result.cost or ZERO
             self.emit(events.ItemEnded(result, self._spent))
-        schedule.ended(unit)
+
+    def _over(self) -> None:
+        """In a worker thread: the last end was told to the inbox before."""
+        self._inbox.put(self._done.set)
+        self._hurry.set()
 
     # -- what earlier runs left ----------------------------------------------------------------------
 
-    def _collect(self, door: Door, orphans: Sequence[Job], pools: _Pools) -> None:
+    def _collect(self, door: Door, orphans: Sequence[Job], workers: Workers) -> None:
         """Bring home whatever this project has running at any vendor, wanted by this plan or not."""
         for job in orphans:
-            future = pools.get("", COLLECTORS).submit(collect_one, door, job)
+            future = workers.submit("collect", COLLECTORS, collect_one, door, job)
             self.collecting[job.key] = future
-            self._running += 1
+            self._orphans += 1
             future.add_done_callback(partial(self._came_home, job))
 
     def _came_home(self, job: Job, future: Future[AicpError | None]) -> None:
         self._inbox.put(partial(self._home, job, future))
 
     def _home(self, job: Job, future: Future[AicpError | None]) -> None:
-        self._running -= 1
+        self._orphans -= 1
         error = future.result()
         if error is not None:
             self.uncollected.append((job, error))
@@ -145,8 +144,19 @@ class Flow:
 
     # -- waiting -------------------------------------------------------------------------------------
 
+    def _news(self) -> Iterator[Callable[[], None]]:
+        """What is to be done now: at least one thing."""
+        first = self._next()
+        rest = self._looked + _BREATH - time.monotonic()
+        if rest > 0:
+            self._hurry.wait(rest)
+        self._looked = time.monotonic()
+        yield first
+        while not self._inbox.empty():
+            yield self._inbox.get()
+
     def _next(self) -> Callable[[], None]:
-        """What is to be done next; the only place that waits."""
+        """What is to be done next; the only place that waits for something to happen."""
         if self.idle is not None:
             try:
                 return self._inbox.get(timeout=_CALM)
@@ -177,19 +187,3 @@ class Flow:
 
 def _raise(error: BaseException) -> None:
     raise error
-
-
-class _Pools:
-    """One thread pool a step, made when it is first needed."""
-
-    def __init__(self) -> None:
-        self._pools: dict[str, ThreadPoolExecutor] = {}
-
-    def get(self, step: str, workers: int) -> ThreadPoolExecutor:
-        if step not in self._pools:
-            self._pools[step] = ThreadPoolExecutor(workers, thread_name_prefix=f"aicp-{step or 'collect'}")
-        return self._pools[step]
-
-    def close(self) -> None:
-        for pool in self._pools.values():
-            pool.shutdown(cancel_futures=True)

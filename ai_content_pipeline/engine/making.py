@@ -98,7 +98,9 @@ class Maker:
         choices = self._choices(attempt.unit, resolve)
         for at, choice in enumerate(choices):
             request = filled(choice.work, resolve)
-            request = replace(request, take=self._take(attempt.unit, choice, request))
+            take = self._take(attempt.unit, choice, request)
+            if take != request.take:
+                request = replace(request, take=take)
             try:
                 return choice, self._made(attempt, choice, request)
             except AicpError as error:

@@ -41,7 +41,7 @@ class Fetcher:
     artifacts: ArtifactStore
     clock: Clock
     download: Download
-    verify: Callable[[Path, Blank], MediaInfo]
+    verify: Callable[[Path, Blank | None], MediaInfo]
     stills: Stills
     detached: threading.Event = field(default_factory=threading.Event)
 
@@ -136,7 +136,7 @@ class Fetcher:
     def _stored(self, job: Job, output: Output, path: Path, *, last: bool) -> tuple[Artifact, str | None]:
         """One file, downloaded to `path` if it is not there yet; in quarantine if it stays unusable. And what
         is to be said of it."""
-        blank = Blank()
+        blank = None if output.url is None else Blank()  # nothing is said of our own drawings
         try:
             if output.url is not None:
                 self._download(output.url, path)
@@ -148,7 +148,7 @@ class Fetcher:
         artifact = self.artifacts.put(path, info)
         if output.still is not None:
             self.stills.keep(artifact, output.still)
-        return artifact, blank.remark if output.url is not None else None  # of our own drawings, nothing
+        return artifact, None if blank is None else blank.remark
 
     def _download(self, url: str, path: Path) -> None:
         try:
@@ -158,7 +158,7 @@ class Fetcher:
                 raise
             raise Deleted(str(error), surely=not isinstance(error, PermissionError)) from error
 
-    def _verified(self, job: Job, path: Path, blank: Blank) -> MediaInfo:
+    def _verified(self, job: Job, path: Path, blank: Blank | None) -> MediaInfo:
         try:
             info = self.verify(path, blank)
         except BadMedia as error:

@@ -85,19 +85,20 @@ def test_a_sequential_step_runs_in_item_order_as_its_inputs_come(studio, stage):
 
 def test_batches_go_one_after_the_other(studio, stage, pictures):
     """strategy: batch makes so many together, and starts the next when all of those have ended."""
-    stage.waits = {"a": "b", "b": "a", "c": "d", "d": "c"}
-    ended: list[str] = []
+    stage.waits = {"a": "b", "b": "a ended", "c": "d", "d": "c"}
+    early: list[str] = []
 
-    def emit(event: events.Event) -> None:
-        if isinstance(event, events.ItemEnded):
-            ended.append(event.result.prompt)
-            if len(ended) < 2:
-                time.sleep(0.1)  # if c or d could start now, they would
-                assert not stage.moment("c").is_set()
+    def script(wire: WireRequest) -> Act:
+        act = stage.script(wire)
+        if wire.payload["prompt"] == "b":
+            time.sleep(0.1)  # a has ended: if c or d could start now, they would
+            early.extend(name for name in "cd" if stage.moment(name).is_set())
+        return act
 
-    text = pictures("a", "b", "c", "d", "e", parallel=False, strategy="batch", batch_size=2)
-    result = studio.run(text, emit=emit)
-    assert (result.exit_code, stage.missed) == (0, [])
+    studio.vendor.script = script
+    result = studio.run(pictures("a", "b", "c", "d", "e", parallel=False, strategy="batch", batch_size=2))
+    assert (result.exit_code, stage.missed, early) == (0, [], [])
+    ended = [event.result.prompt for event in stage if isinstance(event, events.ItemEnded)]
     assert [set(ended[:2]), set(ended[2:4]), ended[4]] == [{"a", "b"}, {"c", "d"}, "e"]
 
 
