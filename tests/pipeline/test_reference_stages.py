@@ -10,6 +10,8 @@ from PIL import Image
 
 from ai_content_pipeline.artifacts import Pending, Role, Route
 from ai_content_pipeline.errors import InvalidPipeline
+from ai_content_pipeline.generation import artifact_store
+from ai_content_pipeline.generation.artifact_store import hash_file
 from ai_content_pipeline.jobs import JobRequest
 from ai_content_pipeline.pipeline.expansion import ExpandedStep, Expansion, expand
 from ai_content_pipeline.pipeline.load import load_pipeline
@@ -186,6 +188,25 @@ def test_a_reference_too_small_for_its_model_is_refused(expanded: Expand, tmp_pa
     with pytest.raises(InvalidPipeline) as caught:
         expanded(step, top=small)
     assert "your picture 'mia' is 299x400 pixels, too small" in str(caught.value)
+
+
+def test_a_reference_is_read_once(expanded: Expand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many scenes of however many steps keep it, its file is hashed once, while the file is read:
+    before anything is paid."""
+    hashed: list[str] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path.name)
+        return hash_file(path)
+
+    monkeypatch.setattr(artifact_store, "hash_file", counted)
+    prompts = "prompts: [a, b, c, d, e, f, g, h, i]"
+    steps = [
+        KLING.format(type="text_to_video", names="[both]", params=prompts),
+        KLING.format(type="text_to_video", names="[mia]", params=prompts).replace("clips", "more"),
+    ]
+    assert len(expanded(*steps).items) == 1 + 2 + 2 * (9 + 9)
+    assert sorted(hashed) == ["mia.png", "tom.png"]
 
 
 def test_a_video_is_no_reference(expanded: Expand, tmp_path: Path) -> None:
