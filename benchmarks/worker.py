@@ -73,6 +73,11 @@ class Worker:
         self.process.wait()
         self.process.stdout.close()
 
+    def wait_until_ready(self) -> None:
+        with httpx.Client(base_url=self.url, timeout=60) as client:
+            while client.get("/ready").status_code != 200:
+                time.sleep(0.01)
+
     def pids(self) -> list[int]:
         """The serving process, then those that make media."""
         assert self.process is not None
@@ -297,7 +302,9 @@ def sweep(kills: int, seed: int = 20260517) -> int:
                     job = {**_JOB, "user_id": f"user-{sent % 3}", "callback_url": url}
                     assert client.put(f"/v1/jobs/job-{sent}", json=job).status_code == 202
                     sent += 1
-            time.sleep(chance.uniform(0, 1.5))
+            if chance.random() < 0.8:  # the others die while they start
+                worker.wait_until_ready()
+            time.sleep(chance.uniform(0, 0.6))
             worker.end(signal.SIGKILL)
             worker.start()
             print(f"kill {kill + 1}: {len(receiver.bodies)} of {sent} jobs told of", flush=True)

@@ -43,7 +43,10 @@ class Maker(threading.Thread):
         self._room = threading.Semaphore(_UNFINISHED)
 
     def run(self) -> None:
-        self.ready = self._process.start()
+        try:
+            self.ready = self._process.start()
+        except OSError as error:  # tried again with the first job, which then says so
+            self._service.log("no_process", message=str(error))
         while True:
             self._room.acquire()  # before a job is claimed: where the disk is slow, it waits in the queue
             try:

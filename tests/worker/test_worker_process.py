@@ -66,6 +66,17 @@ def test_a_process_that_does_not_come_up(open_office: Open, tmp_path: Path) -> N
     assert office.client.get("/ready").status_code == 200
 
 
+def test_a_process_that_cannot_be_started(open_office: Open, tmp_path: Path) -> None:
+    """Where the system refuses to start one, jobs fail by name, the worker serves on, and is not ready."""
+    office = open_office(command=[str(tmp_path / "nothing")])
+    for job_id in ("one", "two"):
+        office.put(job_id)
+        failed = office.end(job_id)
+        assert (failed["error"]["code"], failed["error"]["retryable"]) == ("crashed", True)
+        assert "no inference process can be started" in failed["error"]["message"]
+    assert office.client.get("/ready").status_code == 503
+
+
 def test_a_spoilt_process_is_replaced(faulty: Office) -> None:
     """After a CUDA error nothing in the process can be trusted: another one makes the next job."""
     (maker,) = faulty.service.makers
