@@ -88,6 +88,14 @@ def test_an_off_subject_scene_stops_its_step_before_the_next_is_paid(scenes, sha
     assert result.spent == _EACH * paid
 
 
+def test_the_next_batch_waits_for_the_last_of_its_own_to_be_accepted(scenes):
+    """The third of nine is off subject and late, the fourth quick and good: the fifth is not paid for."""
+    scenes.vendor.script = lambda wire: Act(seconds=0.3 if wire.payload["prompt"] == "off" else 0.0)
+    result = scenes.run(text(nine(), "{on_low: stop}", strategy="batch", batch_size=2))
+    assert (len(scenes.vendor.charges), result.exit_code) == (4, 7)
+    assert states(result) == ["done", "done", "failed", "done", *["not_run"] * 5]
+
+
 def test_a_stopped_step_goes_on_at_no_cost_for_what_is_there(scenes):
     """The same command stops again and pays nothing; with on_low: warn it pays for the rest alone."""
     scenes.run(text(nine(), "{on_low: stop}"))
