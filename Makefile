@@ -26,7 +26,7 @@ test: $(READY)
 
 # Two processes: each loads torch anew, which takes as long as a dozen tests.
 test-local: $(LOCAL)
-	$(BIN)/python -m pytest -q -n 2 tests/local tests/contract/test_provider_contract.py
+	$(BIN)/python -m pytest -q -n 2 -k "test_local or diffusers" tests/local tests/contract/test_provider_contract.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .
