@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 from ai_content_pipeline.errors import ConfigurationError
 from ai_content_pipeline.jobs import Failed, Handle, JobStatus, Reason, Running
@@ -45,6 +46,9 @@ class FaultyProvider(DraftProvider):
                 self._counted += 1
                 if self._counted < 100_000 and not self._detached.is_set():
                     return Running(min(0.99, self._counted / 500))
+            case "it holds memory of a GPU":
+                card = SimpleNamespace(is_available=lambda: True, memory_reserved=lambda: 7 << 30)
+                sys.modules["torch"] = SimpleNamespace(cuda=card)
             case "it talks":
                 os.write(1, b"loading pipeline components...\n" * 1000)
         return super().poll(handle)

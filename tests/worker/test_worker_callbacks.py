@@ -308,6 +308,11 @@ def test_a_worker_delivers_by_itself(open_office: Open, receiver: Receiver) -> N
     first, second = receiver.wait(2)
     assert (first.id, first.raw) == (second.id, second.raw) == ("msg_one", first.raw)
     assert receiver.requests == ["/default", "/default"]
+    until = time.monotonic() + 20
+    while 'aicp_worker_callbacks_total{outcome="delivered"} 1.0' not in office.client.get("/metrics").text:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert 'aicp_worker_callbacks_total{outcome="failed"} 1.0' in office.client.get("/metrics").text
 
 
 def test_a_running_worker_is_asked_to_redeliver(open_office: Open, receiver: Receiver) -> None:
@@ -354,7 +359,9 @@ def test_only_the_worker_writes_to_the_queue(tmp_path: Path) -> None:
     assert wish(settings, ()) == []  # it waits for the worker
     after = (queue.look(lambda db: db.execute("PRAGMA data_version").fetchone()), settings.queue.read_bytes())
     assert before == after
+    left = {file.name: file.read_bytes() for file in killed.iterdir() if not file.name.endswith("-shm")}
     assert [one.state for one in undelivered(Settings(tmp_path, "draft", own_state=killed))] == ["dead"]
+    assert left == {name: (killed / name).read_bytes() for name in left}
     queue.close()
 
 

@@ -102,6 +102,18 @@ def test_a_flood_of_steps_is_bounded(faulty: Office) -> None:
     assert len(names) < 150
 
 
+def test_memory_of_the_gpu_is_counted(faulty: Office) -> None:
+    """What a process says it holds on its card is among the numbers; where there is none, nothing is."""
+    faulty.put("one")
+    faulty.end("one")
+    assert "aicp_worker_vram_bytes{" not in faulty.client.get("/metrics").text
+    faulty.put("two", prompt="it holds memory of a GPU")
+    faulty.end("two")
+    lines = faulty.client.get("/metrics").text.splitlines()
+    name = 'aicp_worker_vram_bytes{process="0"} '
+    assert [float(line.removeprefix(name)) for line in lines if line.startswith(name)] == [7 << 30]
+
+
 def test_what_a_library_prints_is_no_answer(faulty: Office) -> None:
     """Output of the process on stdout does not confuse the worker."""
     faulty.put("one", prompt="it talks")
