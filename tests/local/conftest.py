@@ -155,3 +155,11 @@ def gpu(tmp_path: Path, models: Path) -> Iterator[Gpu]:
     gpu = Gpu(tmp_path, models)
     yield gpu
     gpu.provider.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[Gpu]:
+    """One machine for a module whose tests look at results alone: models are loaded once."""
+    gpu = Gpu(tmp_path_factory.mktemp("shared"), models)
+    yield gpu
+    gpu.provider.close()

@@ -18,6 +18,12 @@ from ai_content_pipeline.jobs import Task
 RED, GREY = (250, 10, 10), (128, 128, 128)
 
 
+@pytest.fixture
+def gpu(shared: Any) -> Any:
+    """Nothing here looks into the models in memory."""
+    return shared
+
+
 def plain(mode: str, colour: Any, size: tuple[int, int] = (64, 48)) -> Image.Image:
     return Image.new(mode, size, colour)
 
