@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -160,11 +161,12 @@ def compare(plan: Plan, result: RunResult, submits: int) -> None:
     items = {item.address: item for item in result.items}
     assert [item.address for item in plan.items] == list(items)
     made_now = {item.artifact.sha256 for item in result.items if item.state is ItemState.DONE}
+    keys = Counter(item.key for item in plan.items if item.state is PlanState.RUN)
     twins = [
         item
         for item in plan.items
         if item.state is PlanState.RUN
-        and item.key is None
+        and (item.key is None or keys[item.key] > 1)
         and items[item.address].state is ItemState.CACHED
         and items[item.address].artifact.sha256 in made_now
     ]
@@ -180,6 +182,17 @@ def compare(plan: Plan, result: RunResult, submits: int) -> None:
     assert submits == len(jobs)
     spent = sum(item.cost or 0 for item in result.items if item.state is ItemState.DONE)
     assert spent == plan.price.usd - sum(item.price.usd for item in twins)
+
+
+def test_one_picture_twice_is_one_clip(studio):
+    """Two scenes of one prompt and seed are one picture: its clip is made and paid for once."""
+    words = ("seed=3", "board.params.prompts.1=a")
+    plan_and_run(studio, Command(words, selection=Selection(only=("board",))))
+    before = studio.vendor.submits
+    plan, result = plan_and_run(studio, Command(words))
+    compare(plan, result, studio.vendor.submits - before)
+    states = [item.state for item in result.items if item.step == "clips"]
+    assert sorted(states) == [ItemState.CACHED, ItemState.DONE]
 
 
 def test_a_plan_that_is_refused_is_refused_by_the_run(studio):
