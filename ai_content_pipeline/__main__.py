@@ -19,9 +19,7 @@ def main() -> None:
     # import. Not found, it goes without, as it does where they are not installed.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if (
-            getattr(sys, name) is None
-        ):  # closed by our caller (`aicp … >&-`): no file of ours may get its number
+        if getattr(sys, name) is None:  # closed by our caller: no file of ours may get its number
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     try:
         from ai_content_pipeline.cli.app import run_app
@@ -30,9 +28,7 @@ def main() -> None:
     except KeyboardInterrupt:  # before or after any command: nothing to save, nothing to explain
         sys.stderr.write("interrupted\n")
         code = 130
-    if (
-        threading.active_count() == 1
-    ):  # nothing is waited for any more: a late ^C would only spoil the exit code
+    if threading.active_count() == 1:  # nothing is waited for: a late ^C would only spoil the exit code
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What is left goes with the process; looking through it once more takes a tenth of a second.
     gc.disable()

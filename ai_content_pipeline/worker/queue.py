@@ -74,12 +74,9 @@ class Queue:
     """Used from many threads of the one process that has the workspace. `path` None: in memory."""
 
     def __init__(self, path: Path | None) -> None:
-        self._writer = Writer(path, MIGRATIONS)
+        self._writer = Writer(path, MIGRATIONS, sole=True)  # `occupancy` and `redelivery` see to that
         self.call = self._writer.call
         self.look = self._writer.look
-        # One sync a commit, where a rollback journal takes four. Nobody else writes to this file
-        # (`occupancy`, `redelivery`): the WAL bug of older SQLites needs two connections that do.
-        self.look(lambda db: db.execute("PRAGMA journal_mode=WAL").fetchall())
 
     def close(self) -> None:
         self._writer.close()
