@@ -52,7 +52,7 @@ def draft(capsys: Any, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "files"), [("server", 3), ("embeddings", 3), ("keyframe", 7), ("prompt", 2)]
+    ("name", "files"), [("server", 3), ("embeddings", 6), ("keyframe", 7), ("prompt", 2)]
 )
 def test_every_routes_example_can_be_drafted(project: Path, capsys: Any, name: str, files: int) -> None:
     """Each example is drawn whole, without key, weights or cost, in a folder of its own."""
