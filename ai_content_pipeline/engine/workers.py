@@ -20,8 +20,8 @@ class Workers:
     """One `ThreadPoolExecutor` a step, of one worker (sequential) or of `max_workers`, made when needed.
 
     `work` makes a unit. `ended` hears what came of it, one unit at a time, before anything starts that needs
-    it; `work` does not raise, and if it does, nothing more starts in that thread. While `halted` nothing new
-    starts at all. `over` is called once: nothing runs, and nothing more may start.
+    it; or what went wrong, where that thread can go no further. While `halted` nothing new starts. `over` is
+    called once, when nothing runs and nothing more may start.
     """
 
     def __init__(
@@ -59,23 +59,28 @@ class Workers:
         for pool in pools:
             pool.shutdown(cancel_futures=True)
 
-    def _run(self, unit: Unit | None) -> None:
+    def _run(self, unit: Unit) -> None:
         """In a worker thread: `unit`, and then one after another what its step may start by then."""
-        while unit is not None:
+        following: Unit | None = unit
+        while following is not None:
+            unit = following
             try:
-                results = self._work(unit)
+                following = self._after(unit, self._work(unit))
             except BaseException as error:  # noqa: BLE001  whatever it is, the run must not hang
                 self._ended(unit, error)
                 return
-            with self._guard:
-                self._ended(unit, results)
-                self._schedule.ended(unit)
-                self._running -= 1
-                due = self._due()
-                mine = next((one for one in due if one.step.name == unit.step.name), None)
-                self._hand_out([one for one in due if one is not mine])
-                self._check_over()
-            unit = mine
+
+    def _after(self, unit: Unit, results: tuple[ItemResult, ...]) -> Unit | None:
+        """Start what may start now that `unit` has ended, but for one of its step, which is the caller's."""
+        with self._guard:
+            self._ended(unit, results)
+            self._schedule.ended(unit)
+            self._running -= 1
+            due = self._due()
+            mine = next((one for one in due if one.step.name == unit.step.name), None)
+            self._hand_out([one for one in due if one is not mine])
+            self._check_over()
+        return mine
 
     def _due(self) -> Sequence[Unit]:
         due = [] if self._halted() else self._schedule.start()
