@@ -33,6 +33,7 @@ class Hub:
     cut: int | None = None
     left: int | None = None
     lie: bool = False
+    empty: bool = False  # it answers with nothing at all
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -80,11 +81,11 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.send_response(206 if start else 200)
             self.send_header("X-Repo-Commit", hub.commit)
             self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
-            self.send_header("Content-Length", str(len(data) - start))
+            self.send_header("Content-Length", "0" if hub.empty else str(len(data) - start))
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
             self.end_headers()
-            if head:
+            if head or hub.empty:
                 return
             rest = data[start:]
             sent = rest[: hub.cut] if hub.left is None else rest[: min(len(rest), hub.left)]
@@ -121,6 +122,14 @@ def place(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AICP_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "models"
+
+
+def test_a_publisher_that_sends_nothing_is_given_up(hub: Hub, place: Path, capsys: Any) -> None:
+    """An answer that is whole and empty brings a file no further: it is not asked for again and again."""
+    hub.empty = True
+    assert run_app(["models", "pull", f"diffusers:{KEY}"]) == 75
+    assert "sends no more of" in capsys.readouterr().err
+    assert len(hub.asked) == 1
 
 
 def test_a_model_is_pulled_and_ready(hub: Hub, place: Path, capsys: Any) -> None:

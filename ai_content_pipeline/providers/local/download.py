@@ -131,11 +131,13 @@ def _fetch(file: _File, waiting: Path, environ: Mapping[str, str], *, bars: bool
     part.parent.mkdir(parents=True, exist_ok=True)
     part.touch()
     while (had := part.stat().st_size) < file.size:
+        nothing = ProviderUnavailable(f"{file.weights.repo} sends no more of {file.name}", hint=_AGAIN)
         try:
             _asked(partial(_append, file, part, environ, bars=bars))
-        except ProviderUnavailable:
-            if part.stat().st_size <= had:
-                raise
+        except ProviderUnavailable as error:
+            nothing = error
+        if part.stat().st_size <= had:
+            raise nothing
     if part.stat().st_size != file.size or (file.sha256 is not None and _sha256(part) != file.sha256):
         part.unlink()
         raise ProviderUnavailable(f"{file.name} is not what {file.weights.repo} published", hint=_AGAIN)
