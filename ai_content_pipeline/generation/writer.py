@@ -76,9 +76,10 @@ class Writer:
         self, path: Path | None, migrations: Sequence[str] = MIGRATIONS, *, sole: bool = False
     ) -> None:
         self._path = path
-        self._guard = threading.Lock()  # of these three
+        self._guard = threading.Lock()  # of these four
         self._queue: list[_Task] = []
         self._led = False  # somebody leads, and has the connection and all below
+        self._heir: _Task | None = None  # whose turn it is, if it has not begun yet
         self._closed = False
         self._unsaved: list[_Task] = []  # answered, and in the transaction that is open
         self._usual = 1  # writes in the last commit
@@ -138,7 +139,11 @@ class Writer:
             self._queue.append(task)
             leads, self._led = not self._led, True
         if not leads:
-            task.woken.acquire()
+            try:
+                task.woken.acquire()
+            except BaseException:  # ^C: it must not be waited for that this thread leads
+                self._give_up(task)
+                raise
         if not task.answered:
             self._lead(task)
         if task.error is not None:
@@ -159,11 +164,24 @@ class Writer:
             self._roll_back()
             raise
         finally:
-            with self._guard:
-                heir = self._queue[0] if self._queue else None
-                self._led = heir is not None
-            if heir is not None:
-                heir.woken.release()
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Have the next of those who wait lead."""
+        with self._guard:
+            self._heir = self._queue[0] if self._queue else None
+            self._led = self._heir is not None
+            if self._heir is not None:
+                self._heir.woken.release()
+
+    def _give_up(self, task: _Task) -> None:
+        """Nobody waits for `task` any more. What has begun goes on."""
+        with self._guard:
+            leads = self._heir is task and task in self._queue
+            if task in self._queue:
+                self._queue.remove(task)
+        if leads:
+            self._hand_on()
 
     # -- whoever leads -----------------------------------------------------------------------------
 
@@ -225,8 +243,10 @@ class Writer:
             self._left.set()
 
     def _commit_later(self) -> None:
-        while self._left.wait() and not self._gone.wait(_LINGER):
-            self._left.clear()
+        while self._left.wait():
+            self._left.clear()  # first: what is left from now on, or that it is over, is seen next time
+            if self._gone.wait(_LINGER):
+                return
             if self._unsaved:
                 with suppress(JournalError):  # closed, and committed, by now; or each next call says it
                     self.call(_nothing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -201,6 +202,57 @@ def test_what_may_be_lost_waits_for_no_commit_and_gets_one_soon(path):
     opened.call(lambda db: db.execute("INSERT INTO t VALUES (20)"), durable=False)
     opened.close()
     assert read(path, "SELECT max(a) FROM t") == [(20,)]
+
+
+def test_closing_never_waits_for_what_was_left(path, monkeypatch):
+    """Closed at the very moment at which what nobody waits for is committed: it ends all the same."""
+    monkeypatch.setattr(writer, "_LINGER", 0)
+
+    def open_and_close() -> None:
+        for _ in range(300):
+            opened = Writer(path, [FIRST])
+            opened.call(lambda db: db.execute("INSERT INTO t VALUES (2)"), durable=False)
+            opened.close()
+
+    thread = threading.Thread(target=open_and_close, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert read(path, "SELECT count(*) FROM t WHERE a=2") == [(300,)]
+
+
+def test_who_waits_and_gives_up_keeps_nobody_waiting(path):
+    """^C in a thread that waits for its turn: those behind it get theirs."""
+    opened = Writer(path, [FIRST])
+    busy, go_on = threading.Event(), threading.Event()
+
+    def block(db: sqlite3.Connection) -> None:
+        busy.set()
+        go_on.wait()
+
+    def press() -> None:
+        while not opened._queue:
+            pass
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            first = pool.submit(opened.call, block)
+            busy.wait()
+            pool.submit(press)
+            with pytest.raises(KeyboardInterrupt):
+                opened.call(lambda db: db.execute("INSERT INTO t VALUES (70)"))
+            behind = pool.submit(opened.call, lambda db: db.execute("INSERT INTO t VALUES (71)"))
+            while not opened._queue:
+                pass
+            go_on.set()
+            first.result(timeout=30)
+            behind.result(timeout=30)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    opened.close()
+    assert read(path, "SELECT a FROM t WHERE a >= 70") == [(71,)]
 
 
 def test_an_interrupted_writer_undoes_its_own_and_leaves_the_rest_to_the_next(path):
