@@ -204,21 +204,30 @@ def test_what_may_be_lost_waits_for_no_commit_and_gets_one_soon(path):
     assert read(path, "SELECT max(a) FROM t") == [(20,)]
 
 
-def test_closing_never_waits_for_what_was_left(path, monkeypatch):
-    """Closed at the very moment at which what nobody waits for is committed: it ends all the same."""
-    monkeypatch.setattr(writer, "_LINGER", 0)
+def test_closing_never_waits_for_what_was_left(path):
+    """Closed at the moment at which what nobody waits for is about to be committed: it ends all the same."""
+    opened = Writer(path, [FIRST])
+    about_to, closing = threading.Event(), threading.Event()
 
-    def open_and_close() -> None:
-        for _ in range(300):
-            opened = Writer(path, [FIRST])
-            opened.call(lambda db: db.execute("INSERT INTO t VALUES (2)"), durable=False)
-            opened.close()
+    class Left(threading.Event):
+        def set(self) -> None:
+            super().set()
+            if opened._gone.is_set():
+                closing.set()
 
-    thread = threading.Thread(target=open_and_close, daemon=True)
+        def clear(self) -> None:
+            about_to.set()
+            closing.wait(30)
+            super().clear()
+
+    opened._left = Left()
+    opened.call(lambda db: db.execute("INSERT INTO t VALUES (2)"), durable=False)
+    about_to.wait()
+    thread = threading.Thread(target=opened.close, daemon=True)
     thread.start()
-    thread.join(60)
+    thread.join(20)
     assert not thread.is_alive()
-    assert read(path, "SELECT count(*) FROM t WHERE a=2") == [(300,)]
+    assert read(path, "SELECT count(*) FROM t WHERE a=2") == [(1,)]
 
 
 def test_who_waits_and_gives_up_keeps_nobody_waiting(path):
