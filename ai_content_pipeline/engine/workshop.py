@@ -12,7 +12,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ai_content_pipeline.engine.local import LocalRunner
 from ai_content_pipeline.engine.scoring import SCORES, Judge, ScoreBook
@@ -30,6 +32,9 @@ from ai_content_pipeline.generation.store import Cap, Store
 from ai_content_pipeline.pipeline.project import Project
 from ai_content_pipeline.providers.protocol import Provider, Surroundings
 from ai_content_pipeline.providers.registry import PROVIDERS, VENDOR_URLS
+
+if TYPE_CHECKING:
+    from ai_content_pipeline.media.hosts import HostRule
 
 #: What a file system says that cannot tell a living process from a dead one: some network shares.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -122,10 +127,14 @@ class Workshop:
     def _download(self, url: str, path: Path) -> None:
         """Fetch a vendor's result: from public addresses, or from where the vendors' overrides point."""
         from ai_content_pipeline.media.download import download
+
+        download(url, path, allow=self._fetchable, wait=self._rest, stopped=self.detached.is_set)
+
+    @cached_property
+    def _fetchable(self) -> HostRule:
         from ai_content_pipeline.media.hosts import HostRule
 
-        allow = HostRule.of(*(self.environ.get(name) or None for name in VENDOR_URLS))
-        download(url, path, allow=allow, wait=self._rest, stopped=self.detached.is_set)
+        return HostRule.of(*(self.environ.get(name) or None for name in VENDOR_URLS))
 
     def _rest(self, seconds: float) -> None:
         self.clock.wait(self.detached, seconds)

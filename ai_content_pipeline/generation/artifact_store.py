@@ -6,6 +6,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from ai_content_pipeline.artifacts import SUFFIXES, Artifact, MediaInfo
@@ -22,6 +25,7 @@ class ArtifactStore:
         self._quarantine = root / "quarantine"
         self.scratch = root / "tmp"
         self._synced: set[str] = set()  # by this process
+        self._numbers = count()
 
     def put(self, path: Path, info: MediaInfo) -> Artifact:
         """Move the finished file `path` (on the same file system) into the store."""
@@ -46,8 +50,7 @@ class ArtifactStore:
         known = Artifact(*_measured(path), info)
         if self.intact(known):
             return known
-        with self.workspace() as folder:
-            copy = Path(folder) / path.name
+        with self.temporary() as copy:
             shutil.copyfile(path, copy)
             return self.put(copy, info)
 
@@ -92,6 +95,20 @@ class ArtifactStore:
         _move(path, str(target))
         _sync(target.parent)
         return target
+
+    @contextmanager
+    def temporary(self) -> Iterator[Path]:
+        """A name for one file on its way, on the same file system as the store; what is left there goes.
+
+        Not a folder for each: file systems take their time over names that were just given back.
+        """
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        path = self.scratch / f"{os.getpid()}-{next(self._numbers)}"
+        try:
+            yield path
+        finally:
+            with suppress(OSError):
+                path.unlink()
 
     def workspace(self) -> tempfile.TemporaryDirectory[str]:
         """A folder for files on their way, on the same file system as the store."""

@@ -36,7 +36,7 @@ from ai_content_pipeline.generation.locks import NamedLocks
 from ai_content_pipeline.generation.orders import Made, Order
 from ai_content_pipeline.generation.owners import Owners
 from ai_content_pipeline.generation.reconcile import Reconciler
-from ai_content_pipeline.generation.rhythm import LONGEST_POLL, poll_ages, retry_delays
+from ai_content_pipeline.generation.rhythm import LATEST_LOOK, LONGEST_POLL, poll_ages, retry_delays
 from ai_content_pipeline.generation.store import OPEN, Cap, Claimed, Job, State, Store, claimable
 from ai_content_pipeline.jobs import (
     Billed,
@@ -104,6 +104,9 @@ class Door:
     stopping: threading.Event = field(default_factory=threading.Event)
     detached: threading.Event = field(default_factory=threading.Event)
     _locks: NamedLocks = field(default_factory=NamedLocks)
+    #: By endpoint, the age in seconds at which its last job to end was last seen running: the next one is
+    #: not asked about sooner.
+    _ran: dict[str, float] = field(default_factory=dict)
 
     def generate(self, order: Order, watch: Watch, begin: Callable[[], None] = _nothing) -> Made:
         """The finished job for `order`: found, resumed, or paid for once.
@@ -297,8 +300,9 @@ class Door:
     def _polled(self, job: Job, provider: Provider, watch: Watch) -> Job:
         """Wait for the vendor to end `job`, and record how."""
         assert job.handle is not None
-        gone, slept, gate = 0, 0.0, self.gate(provider.name)
-        for due in poll_ages(self._age(job), provider.soonest):
+        gone, slept, ran, gate = 0, 0.0, 0.0, self.gate(provider.name)
+        soonest = max(provider.soonest, min(self._ran.get(job.endpoint, 0.0), LATEST_LOOK))
+        for due in poll_ages(self._age(job), soonest):
             if due < slept:
                 continue
             # Never longer, whatever happens to the time of day.
@@ -313,7 +317,9 @@ class Door:
             if isinstance(status, Gone) and gone < _GONE_ANSWERS and not provider.repeatable:
                 status = Running(message=status.message)
             if not isinstance(status, Queued | Running):
+                self._ran[job.endpoint] = ran
                 return self._ended(job, provider, status)
+            ran = due
             watch(status)
             if self._age(job) > _PATIENCE:
                 raise outcomes.too_slow(job)

@@ -22,6 +22,9 @@ Download = Callable[[str, Path], None]
 
 #: A file that does not decode is asked for again this often: vendors' stores lag behind their queues.
 _TRIES = 5
+#: So many results are brought home side by side. All at once, each would come as late as the last; so, the
+#: first ones free their workers for what is next.
+_AT_ONCE = 8
 
 
 class Deleted(Exception):
@@ -35,7 +38,10 @@ class Deleted(Exception):
 @dataclass
 class Fetcher:
     """`download(url, path)` raises BadMedia for content, ProviderUnavailable for a network that may
-    mend, and FileNotFoundError when the vendor has deleted the file."""
+    mend, and FileNotFoundError when the vendor has deleted the file.
+
+    A result waits for its turn for `turn` seconds at most: what is before it may be slow for its own reasons.
+    """
 
     store: Store
     artifacts: ArtifactStore
@@ -44,6 +50,8 @@ class Fetcher:
     verify: Callable[[Path, Blank | None], MediaInfo]
     stills: Stills
     detached: threading.Event = field(default_factory=threading.Event)
+    turn: float = 2.0
+    _turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
 
     def fetch(self, job: Job, outputs: tuple[Output, ...], ending: Ending | None = None) -> Job:
         """Store every output of a FINISHED job, and record it as DONE or FAILED(bad output).
@@ -56,14 +64,18 @@ class Fetcher:
             ProviderUnavailable: not now; the job stays FINISHED.
             JournalError: no room, or another fault of this machine; the job stays FINISHED.
         """
+        mine = self._turns.acquire(timeout=self.turn)
         try:
             artifacts, fault, remarks = self._all(job, outputs[: job.outputs])
+            return self.kept(job, artifacts, fault, ending, remarks)
         except OSError as error:
             raise JournalError(
                 f"the result cannot be stored below .aicp: {error}",
                 hint="make room and run the same command again: it is fetched at no cost",
             ) from error
-        return self.kept(job, artifacts, fault, ending, remarks)
+        finally:
+            if mine:
+                self._turns.release()
 
     def kept(
         self,
@@ -124,9 +136,9 @@ class Fetcher:
         if output.path is not None:
             return self._stored(job, output, output.path, last=True)
         for delay in retry_delays(_TRIES):
-            with self.artifacts.workspace() as folder:
+            with self.artifacts.temporary() as path:
                 try:
-                    return self._stored(job, output, Path(folder) / "download", last=delay is None)
+                    return self._stored(job, output, path, last=delay is None)
                 except BadMedia:
                     if delay is None:
                         raise

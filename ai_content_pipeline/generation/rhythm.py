@@ -8,6 +8,8 @@ from collections.abc import Iterator
 LONGEST_POLL = 4.0
 #: The ages at which a young job is looked at.
 _YOUNG = (0.5, 0.75, 1.0, 1.25, 1.6, 2.0)
+#: The age at which every job is looked at, however long others took.
+LATEST_LOOK = _YOUNG[-1]
 
 
 def poll_ages(age: float, soonest: float = 0.0) -> Iterator[float]:

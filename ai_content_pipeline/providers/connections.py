@@ -48,10 +48,10 @@ class Connections(httpx.BaseTransport):
         connection = self._connected(request.url, timeouts)
         try:
             with _told(httpx.WriteTimeout, httpx.WriteError):
-                connection.sock.settimeout(timeouts["write"])
+                _limit(connection, timeouts["write"])
                 _send(connection, request)
             with _told(httpx.ReadTimeout, httpx.ReadError):
-                connection.sock.settimeout(timeouts["read"])
+                _limit(connection, timeouts["read"])
                 answer = connection.getresponse()
         except BaseException:
             self._forget(request.url, connection)
@@ -120,6 +120,12 @@ class _Stream(httpx.SyncByteStream):
         self._owner.ended(self._url, self._connection, whole=whole)
 
 
+def _limit(connection: _Connection, seconds: float) -> None:
+    """Wait no longer than that. The system is only told of a change: 64 threads ask it for much already."""
+    if connection.sock.gettimeout() != seconds:
+        connection.sock.settimeout(seconds)
+
+
 def _send(connection: _Connection, request: httpx.Request) -> None:
     target = request.url.raw_path.decode("ascii")
     connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
@@ -128,10 +134,8 @@ def _send(connection: _Connection, request: httpx.Request) -> None:
     connection.endheaders()
     assert isinstance(request.stream, httpx.SyncByteStream)
     chunked = request.headers.get("transfer-encoding") == "chunked"
-    for piece in request.stream:
-        if chunked and piece:
-            piece = b"%x\r\n%b\r\n" % (len(piece), piece)
-        connection.send(piece)
+    for piece in filter(None, request.stream):
+        connection.send(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
     if chunked:
         connection.send(b"0\r\n\r\n")
 

@@ -153,6 +153,18 @@ def test_a_workspace_is_gone_afterwards(store):
     assert list(store.scratch.iterdir()) == []
 
 
+def test_a_temporary_file_is_gone_afterwards(store):
+    """Each is another one on the store's file system; what is left of it goes, what was stored stays."""
+    with store.temporary() as one, store.temporary() as two:
+        assert one != two
+        assert one.parent.stat().st_dev == store.scratch.stat().st_dev
+        one.write_bytes(b"half")
+        two.write_bytes(b"whole")
+        kept = store.put(two, INFO)
+    assert list(store.scratch.iterdir()) == []
+    assert store.intact(kept)
+
+
 def test_many_threads_store_the_same_files(store):
     """Whoever stores what at once: every file is there, once, and whole."""
 

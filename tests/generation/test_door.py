@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -125,6 +126,33 @@ def test_watching(world):
     assert progress == sorted(progress)
     assert world.vendor.polls <= 15
     assert world.clock.waits[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("first", "waits"),
+    [(1.0, [0.75, 0.25]), (20.0, [2.0]), (0.0, [])],
+    ids=["as_long", "never_later_than_2_s", "at_once"],
+)
+def test_the_next_job_is_not_asked_before_the_last_one_had_ended(world, first, waits):
+    """The first look at a job is when the last one of its model still ran, but not later than at 2 s."""
+    process = world.start()
+    world.vendor.script = lambda wire: Act(seconds=first)
+    process.generate(world.order("one"))
+    world.clock.waits.clear()
+    world.vendor.script = lambda wire: Act(seconds=min(first, 1.0))
+    process.generate(world.order("two"))
+    assert world.clock.waits == waits
+
+
+def test_a_model_that_became_quicker_is_asked_early_again(world):
+    """A job that has ended by the first look says nothing of when: the one after it is asked at once."""
+    process = world.start()
+    for seconds in (5.0, 0.1):
+        world.vendor.script = lambda wire, seconds=seconds: Act(seconds=seconds)
+        process.generate(world.order(f"takes {seconds}"))
+    world.clock.waits.clear()
+    process.generate(world.order("the third"))
+    assert world.clock.waits == [0.5]
 
 
 def test_an_upload_serves_everyone_until_it_expires(world):
@@ -809,6 +837,69 @@ def test_detaching_from_a_slow_file_host(world, shop):
     with pytest.raises(Interrupted):
         process.generate(world.order())
     assert process.store.jobs([State.FINISHED])
+
+
+@pytest.fixture
+def slow_host(world):
+    """Downloads wait until `open` is set; `most` ever waited at once."""
+
+    class Host:
+        def __init__(self) -> None:
+            self.open, self.guard = threading.Event(), threading.Lock()
+            self.inside = self.most = 0
+
+        def download(self, url: str, path: Path) -> None:
+            with self.guard:
+                self.inside += 1
+                self.most = max(self.most, self.inside)
+            assert self.open.wait(60)
+            with self.guard:
+                self.inside -= 1
+            world.vendor.download(url, path)
+
+    host = Host()
+    world.vendor.links = True
+    world.wrap = lambda name, thing: host.download if name == "download" else thing
+    yield host
+    host.open.set()
+
+
+def all_finished(process, count: int) -> None:
+    """Wait until the vendor has ended `count` jobs and the journal knows."""
+    while len(process.store.jobs([State.FINISHED])) < count:
+        time.sleep(0.01)
+
+
+def test_some_results_are_brought_home_at_a_time(world, slow_host):
+    """Of twenty results that are there at once, eight are fetched side by side; all arrive."""
+    process = world.start()
+    process.door.fetcher.turn = 60.0
+    with ThreadPoolExecutor(20) as pool:
+        made = [pool.submit(process.generate, world.order(f"p{i}")) for i in range(20)]
+        all_finished(process, 20)
+        slow_host.open.set()
+        assert all(future.result().job.state is State.DONE for future in made)
+    assert slow_host.most == 8
+
+
+def test_a_slow_host_does_not_hold_up_the_others(world, slow_host):
+    """Whoever has waited long enough for a turn goes ahead without one, and takes nobody else's."""
+    process = world.start()
+    process.door.fetcher.turn = 0.05
+    with ThreadPoolExecutor(20) as pool:
+        made = [pool.submit(process.generate, world.order(f"p{i}")) for i in range(20)]
+        while slow_host.inside < 20:
+            time.sleep(0.01)
+        slow_host.open.set()
+        assert all(future.result().job.state is State.DONE for future in made)
+    slow_host.open.clear()
+    slow_host.most, process.door.fetcher.turn = 0, 60.0
+    with ThreadPoolExecutor(20) as pool:
+        made = [pool.submit(process.generate, world.order(f"q{i}")) for i in range(20)]
+        all_finished(process, 20)
+        slow_host.open.set()
+        assert all(future.result().job.state is State.DONE for future in made)
+    assert slow_host.most == 8
 
 
 # -- other processes ------------------------------------------------------------------------------

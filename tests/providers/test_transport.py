@@ -571,6 +571,8 @@ def test_the_vendor_and_the_override_are_trusted() -> None:
     own, _ = transport(ACCEPTED)
     assert own.trusts(f"{HOST}/x")
     assert not own.trusts("https://[broken")
+    for unsendable in (f"{HOST}/\x00", f"{HOST}/{'x' * 70_000}"):
+        assert not own.trusts(unsendable)
     overridden = VendorTransport(
         "fal", SECRET, ("queue.fal.run",), "http://127.0.0.1:4010", inner=Inner(ACCEPTED)
     )
