@@ -45,11 +45,13 @@ def _common(function: Any) -> Any:
 def serve(**arguments: Any) -> int:
     """Serve until ^C, and print the variables that send aicp there."""
     from ai_content_pipeline.cli.execute import invocation
+    from ai_content_pipeline.cli.warm import settle
     from ai_content_pipeline.sandbox import Sandbox
 
     with invocation("sandbox", options.showing(arguments)) as (console, outcome):
         port, settings = arguments["port"], _settings(arguments)
         with Sandbox(settings, port=port) as sandbox:
+            settle()
             console.data("\n".join(f"export {name}={value}" for name, value in sandbox.environ().items()))
             console.say(f"the sandbox listens on {sandbox.url}; ^C ends it")
             _until_stopped()

@@ -1,7 +1,8 @@
-"""What the end of a run needs, imported while its first job is waited for instead of after its last."""
+"""What is better done while a run waits for its first job than before or after it."""
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 from ai_content_pipeline.artifacts import Kind
@@ -20,3 +21,14 @@ def warm(expansion: Expansion) -> None:
     page.template()
     if any(item.makes.kind is Kind.VIDEO for item in expansion.items):
         from ai_content_pipeline.media import video
+    settle()
+
+
+def settle() -> None:
+    """The start is over: from now on garbage is looked for as often as Python does, but not among what is
+    there by now.
+
+    httpx leaves a circle behind for each request, which holds the picture that was uploaded.
+    """
+    gc.freeze()
+    gc.set_threshold(700, 10, 10)

@@ -114,6 +114,7 @@ def serve(**arguments: Any) -> int:
 
     with invocation("worker", options.showing(arguments)) as (console, outcome):
         _need_packages()
+        from ai_content_pipeline.cli.warm import settle
         from ai_content_pipeline.worker import settings as settings_module
         from ai_content_pipeline.worker.logs import logger
         from ai_content_pipeline.worker.rows import Bounds, Retention
@@ -132,6 +133,7 @@ def serve(**arguments: Any) -> int:
         log = logger(prompts=settings.log_prompts)
         listener = Listener(Service(settings, log))
         on_signals(listener.stop)
+        settle()
         console.data(listener.url)
         log("listening", url=listener.url, provider=settings.provider, processes=settings.processes)
         whole = listener.serve()
