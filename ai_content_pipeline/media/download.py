@@ -23,7 +23,8 @@ import httpcore
 import httpx
 
 from ai_content_pipeline.errors import AicpError, BadMedia, ProviderUnavailable
-from ai_content_pipeline.media.hosts import GuardedBackend, HostRule, Resolve, check_url, resolve
+from ai_content_pipeline.media.guarded import GuardedBackend, Resolve, resolve
+from ai_content_pipeline.media.hosts import HostRule, check_url
 from ai_content_pipeline.media.timed import TimedBackend, check
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

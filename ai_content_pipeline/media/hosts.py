@@ -8,13 +8,10 @@ not when its name is read: a name that resolves to something else a moment later
 from __future__ import annotations
 
 import re
-import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any
 
-import httpcore
 import httpx
 
 from ai_content_pipeline.errors import BadMedia
@@ -46,7 +43,7 @@ _METADATA: tuple[IPv4Network | IPv6Network, ...] = (
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 
-Resolve = Callable[[str, int], Iterable[str]]
+Judge = Callable[[IPv4Address | IPv6Address], bool]
 
 
 def blocked(address: IPv4Address | IPv6Address) -> bool:
@@ -86,6 +83,14 @@ class HostRule:
         """The rule that also allows where the vendors' overrides point; None is no override."""
         return cls(frozenset(origin_of(httpx.URL(url)) for url in urls if url))
 
+    def forbidden(self, host: str, port: int) -> Judge:
+        """What may not be connected to under this name: the user's own hosts may be private."""
+        if f"https://{host}:{port}" in self.origins:
+            return lambda address: False
+        if f"http://{host}:{port}" in self.origins:
+            return lambda address: not address.is_loopback
+        return _metadata if self.private else blocked
+
 
 def origin_of(url: httpx.URL) -> str:
     """``https://fal.media:443``: scheme, host and port, which decide who is talked to."""
@@ -99,7 +104,7 @@ def port_of(url: httpx.URL) -> int:
 def check_url(text: str, allow: HostRule) -> httpx.URL:
     """`text` as the URL it will be fetched by: what can be said against it without asking DNS.
 
-    Raises BadMedia. The address behind a name is judged at connect time (`GuardedBackend`).
+    Raises BadMedia. The address behind a name is judged at connect time (`guarded.GuardedBackend`).
     """
     if any(char < " " or char in "\x7f\\" for char in text):
         raise BadMedia("its URL holds a control character or a backslash")
@@ -119,7 +124,7 @@ def check_url(text: str, allow: HostRule) -> httpx.URL:
     return url
 
 
-def _check_host(host: str, forbidden: Callable[[IPv4Address | IPv6Address], bool]) -> None:
+def _check_host(host: str, forbidden: Judge) -> None:
     if ":" in host:
         address: IPv4Address | IPv6Address = _literal(host)
     elif _NUMERIC.fullmatch(host.rpartition(".")[2]):
@@ -139,65 +144,3 @@ def _literal(host: str) -> IPv4Address | IPv6Address:
         return ip_address(host)
     except ValueError as error:
         raise BadMedia("its URL writes an address in an unusual way") from error
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Every address of `host`, in the order to try them. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-class GuardedBackend(httpcore.NetworkBackend):
-    """Opens sockets to addresses that were checked, and to nothing else.
-
-    The name is resolved once; one forbidden address among its addresses forbids them all; the socket is
-    opened to the checked address itself, so that no second look-up can change it; TLS still checks the
-    name. `resolve` and `plain` are injected for tests.
-    """
-
-    def __init__(
-        self, allow: HostRule, resolve: Resolve = resolve, plain: httpcore.NetworkBackend | None = None
-    ) -> None:
-        self._allow = allow
-        self._resolve = resolve
-        self._plain = plain or httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in self._checked(host, port):
-            try:
-                stream = self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-                continue
-            if ip_address(stream.get_extra_info("server_addr")[0]) != ip_address(address):
-                stream.close()
-                raise BadMedia(f"{host} was connected to another address than the one that was checked")
-            return stream
-        raise failure
-
-    def _checked(self, host: str, port: int) -> list[str]:
-        try:
-            addresses = list(self._resolve(host, port))
-        except OSError as error:
-            raise httpcore.ConnectError(f"{host} cannot be resolved") from error
-        forbidden = self._forbidden(host, port)
-        for address in addresses:
-            if forbidden(ip_address(address)):
-                raise BadMedia(f"{host} is at {address}, where nothing is fetched from")
-        return addresses
-
-    def _forbidden(self, host: str, port: int) -> Callable[[IPv4Address | IPv6Address], bool]:
-        """What may not be connected to under this name: the user's own hosts may be private."""
-        if f"https://{host}:{port}" in self._allow.origins:
-            return lambda address: False
-        if f"http://{host}:{port}" in self._allow.origins:
-            return lambda address: not address.is_loopback
-        return _metadata if self._allow.private else blocked

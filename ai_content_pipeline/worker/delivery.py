@@ -14,7 +14,8 @@ import httpx
 
 from ai_content_pipeline.errors import BadMedia
 from ai_content_pipeline.jobs import Json
-from ai_content_pipeline.media.hosts import GuardedBackend, HostRule, Resolve, check_url, port_of, resolve
+from ai_content_pipeline.media.guarded import GuardedBackend, Resolve, resolve
+from ai_content_pipeline.media.hosts import HostRule, check_url, port_of
 from ai_content_pipeline.media.timed import TimedBackend
 
 SECONDS = 10.0

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis.strategies import ip_addresses
 
 from ai_content_pipeline.errors import BadMedia
-from ai_content_pipeline.media.hosts import GuardedBackend, HostRule, blocked, check_url, origin_of
+from ai_content_pipeline.media.guarded import GuardedBackend
+from ai_content_pipeline.media.hosts import HostRule, blocked, check_url, origin_of
 
 PUBLIC = HostRule()
 

@@ -39,7 +39,7 @@ class Host:
     def _talk(self, connection: socket.socket) -> None:
         with connection:
             while data := connection.recv(65536):
-                while not data.endswith(b"\r\n\r\n") and b"chunked" in data.lower():
+                while b"chunked" in data.lower() and not data.endswith(b"\r\n0\r\n\r\n"):
                     data += connection.recv(65536)
                 if not self.answer(connection, data):
                     return
