@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -23,6 +22,7 @@ import httpcore
 import httpx
 
 from ai_content_pipeline.errors import AicpError, BadMedia, ProviderUnavailable
+from ai_content_pipeline.media.certificates import authorities
 from ai_content_pipeline.media.guarded import GuardedBackend, Resolve, resolve
 from ai_content_pipeline.media.hosts import HostRule, check_url
 from ai_content_pipeline.media.timed import TimedBackend, check
@@ -87,7 +87,7 @@ def download(
         _write(path, [_decoded(url, limits)])
         return
     backend = TimedBackend(GuardedBackend(allow, resolve), time.monotonic() + limits.seconds, stopped)
-    fetch = _Fetch(path, allow, limits, backend, context or _certificates())
+    fetch = _Fetch(path, allow, limits, backend, context)
     for pause in [0.5 * 2**n for n in range(limits.tries - 1)]:
         try:
             fetch.run(url)
@@ -106,16 +106,15 @@ class _Fetch:
     allow: HostRule
     limits: Limits
     backend: httpcore.NetworkBackend
-    context: ssl.SSLContext
+    context: ssl.SSLContext | None
 
     def run(self, text: str) -> None:
         """One try: follow redirects, each judged like the first URL, to a file that is stored."""
         url = check_url(text, self.allow)
         seen = {str(url)}
-        with httpcore.ConnectionPool(self.context, network_backend=self.backend) as pool:
-            while location := self._get(pool, url):
-                url = self._next(url, location, seen)
-                seen.add(str(url))
+        while location := self._get(url):
+            url = self._next(url, location, seen)
+            seen.add(str(url))
 
     def _next(self, url: httpx.URL, location: str, seen: set[str]) -> httpx.URL:
         try:
@@ -131,12 +130,14 @@ class _Fetch:
             raise BadMedia(f"{_shown(url)} redirects more than {self.limits.redirects} times")
         return following
 
-    def _get(self, pool: httpcore.ConnectionPool, url: httpx.URL) -> str | None:
+    def _get(self, url: httpx.URL) -> str | None:
         """Store the file; or answer with where it is instead."""
+        context = self.context or (authorities() if url.scheme == "https" else None)
         limits = self.limits
         timeout = {"connect": 10.0, "read": limits.idle, "write": limits.idle, "pool": limits.idle}
         with (
             _translated(url),
+            httpcore.ConnectionPool(context, network_backend=self.backend) as pool,
             pool.stream("GET", _core(url), headers=_HEADERS, extensions={"timeout": timeout}) as response,
         ):
             headers = httpx.Headers(response.headers)
@@ -225,8 +226,3 @@ def _core(url: httpx.URL) -> httpcore.URL:
 def _shown(url: httpx.URL) -> str:
     """For messages: without the query, where signed URLs keep their signature."""
     return str(url.copy_with(query=None, fragment=None))[:120]
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    return httpx.create_ssl_context()

@@ -12,12 +12,10 @@ connection drops; Replicate's switches every timeout off. Whatever they do, here
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from time import monotonic
 
 import httpx
@@ -30,6 +28,7 @@ from ai_content_pipeline.errors import (
     ProviderUnavailable,
 )
 from ai_content_pipeline.jobs import Json
+from ai_content_pipeline.media.certificates import authorities
 from ai_content_pipeline.media.hosts import origin_of
 from ai_content_pipeline.providers.acceptance import KEY_REFUSED, acceptance, key_refused
 from ai_content_pipeline.providers.answers import body_of, clean, explained, http_date, retry_after
@@ -94,9 +93,9 @@ class VendorTransport(httpx.BaseTransport):
         self._origins = frozenset(origin_of(httpx.URL(origin)) for origin in origins)
         self._patience = patience or Patience()
         self._local = threading.local()
-        self._pool = inner or Connections(_certificates(), keep=True)
+        self._pool = inner or Connections(authorities, keep=True)
         # A kept connection that the vendor is just closing would leave a submit in doubt for nothing.
-        self._fresh = inner or Connections(_certificates(), keep=False)
+        self._fresh = inner or Connections(authorities, keep=False)
 
     def __repr__(self) -> str:
         return f"VendorTransport({self._vendor!r})"
@@ -245,11 +244,6 @@ class VendorTransport(httpx.BaseTransport):
             limits={name: value for name, value in headers.items() if name.startswith("ratelimit-")},
             ahead=ahead,
         )
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
 
 
 class _Bounded(httpx.SyncByteStream):

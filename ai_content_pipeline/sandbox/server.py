@@ -14,7 +14,7 @@ from . import admin, fal, files, replicate
 from .accept import LOOPBACK
 from .connection import Connection
 from .faults import Call
-from .media import Renderer, another_format
+from .media import Media, Renderer, another_format
 from .messages import Deferred, Request, Response, json_response
 from .routing import Actions, Routed
 from .state import State
@@ -24,6 +24,8 @@ from .times import http_date
 HOST = "127.0.0.1"
 
 _LIMITS = re.compile("ratelimit-", re.IGNORECASE)
+
+_DRAWN_AFTER = 0.1  # seconds
 
 RECOGNISERS: tuple[Callable[[Request, State], Routed | None], ...] = (
     files.recognise,
@@ -40,7 +42,7 @@ class Server:
         self._renderer = Renderer(state.settings.look)
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        state.prepare = self._renderer.start
+        state.prepare = self._draw_later
 
     async def start(self, port: int = 0) -> str:
         """Listen on loopback; 0 picks a free port. Returns the base address. Raises OSError."""
@@ -54,6 +56,14 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._renderer.close()
+
+    def _draw_later(self, media: Media) -> None:
+        """Not at once: who is just asking is answered first, as if another machine made the pictures."""
+        asyncio.get_running_loop().call_later(_DRAWN_AFTER, self._draw, media)
+
+    def _draw(self, media: Media) -> None:
+        if self._server is not None and self._server.is_serving():
+            self._renderer.start(media)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._converse(Connection(reader, writer)))

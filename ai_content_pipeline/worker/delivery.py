@@ -7,13 +7,13 @@ import ssl
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 
 import httpcore
 import httpx
 
 from ai_content_pipeline.errors import BadMedia
 from ai_content_pipeline.jobs import Json
+from ai_content_pipeline.media.certificates import authorities
 from ai_content_pipeline.media.guarded import GuardedBackend, Resolve, resolve
 from ai_content_pipeline.media.hosts import HostRule, check_url, port_of
 from ai_content_pipeline.media.timed import TimedBackend
@@ -82,7 +82,7 @@ def post(
         raise Undelivered(error.message, final=True) from error
     backend = TimedBackend(GuardedBackend(allow, resolve), time.monotonic() + seconds)
     try:
-        with httpcore.ConnectionPool(context or _certificates(), network_backend=backend) as pool:
+        with httpcore.ConnectionPool(context or authorities(), network_backend=backend) as pool:
             status = _status(pool, checked, body, headers, seconds)
     except BadMedia as error:  # at the moment of connecting: the name leads where nothing is sent
         raise Undelivered(error.message) from error
@@ -111,8 +111,3 @@ def _status(
             if size > _MOST_READ:
                 break
         return int(answer.status)
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
