@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 def warm(expansion: Expansion) -> None:
     """Import what downloads, looks at, works on and reports the results of `expansion`."""
-    from ai_content_pipeline.media import download, images, probe
-    from ai_content_pipeline.report import page
+    from PIL import Image
+
+    from ai_content_pipeline.cli import summary
+    from ai_content_pipeline.media import download, images, probe, tiles
+    from ai_content_pipeline.report import atomic, page
 
     page.template()
+    Image.preinit()  # its formats; else when the first picture is saved
     if any(item.makes.kind is Kind.VIDEO for item in expansion.items):
         from ai_content_pipeline.media import video
     settle()
