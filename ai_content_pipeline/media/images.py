@@ -86,9 +86,8 @@ def verify_image(path: Path, blank: Blank | None = None, *, max_pixels: int = MA
     """The same, after every pixel was decoded; `blank` is told of it. Raises BadMedia as `open_image`."""
     with _opened(path, max_pixels) as stored:
         stored.image.load()
-        picture = to_srgb(stored.image)
         if blank is not None:
-            blank.see_image(picture)
+            blank.see_image(to_srgb(stored.image))
         return stored.info
 
 
