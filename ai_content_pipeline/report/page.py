@@ -60,7 +60,8 @@ class Page:
     problems: tuple[problems.Problem, ...]
     sheets: tuple[Shot, ...]
     columns: str  # CSS grid tracks
-    gallery: bool  # scenes of one picture each
+    gallery: bool  # scenes of one picture or clip each
+    scenes_title: str
     scenes: tuple[Scene, ...]
     references: tuple[references.Kept, ...]
     timeline: timeline.Timeline | None
@@ -93,6 +94,7 @@ def view(result: RunResult, folder: Path) -> Page:
         sheets=tuple(photographer.shot(item, lead=_SHEET_LEAD) for item in board.sheets),
         columns=_columns(board.columns),
         gallery=len(board.columns) == 1,
+        scenes_title=_scenes_title(board.columns),
         scenes=tuple(
             Scene(name(row.label), tuple(tuple(map(photographer.shot, cell)) for cell in row.cells))
             for row in board.rows
@@ -118,6 +120,12 @@ def _columns(steps: Sequence[StepResult]) -> str:
         else "minmax(0, 1fr)"
         for step in steps
     )
+
+
+def _scenes_title(steps: Sequence[StepResult]) -> str:
+    if len(steps) != 1:
+        return "Scenes"
+    return "Clips" if any(item.kind is Kind.VIDEO for item in steps[0].items) else "Pictures"
 
 
 def _facts(result: RunResult) -> Iterable[tuple[str, str]]:

@@ -158,6 +158,19 @@ def test_a_scene_is_one_row_from_panel_to_thumbnail(film: Callable[..., RunResul
     assert media[1:4] == ["scenes/scene_1.png", "clips/scene_1.mp4", "thumbnail_1/scene_1.webp"]
 
 
+@pytest.mark.parametrize(
+    ("steps", "title"), [({"scenes", "clips"}, "Scenes"), ({"scenes"}, "Pictures"), ({"clips"}, "Clips")]
+)
+def test_scenes_of_one_step_are_called_what_they_are(
+    film: Callable[..., RunResult], steps: set[str], title: str
+) -> None:
+    """A gallery of clips is not called pictures."""
+    result = film()
+    kept = tuple(step for step in result.steps if step.name in steps)
+    text = taken_apart(replace(result, steps=kept)).text
+    assert text["h2"][0] == title
+
+
 def test_a_caption_says_what_it_was_made_of(film: Callable[..., RunResult]) -> None:
     """Prompt, model, seed, shape, price and time stand below each clip."""
     tags = taken_apart(film())
