@@ -224,7 +224,7 @@ def test_one_free_request_a_vendor_and_no_key_in_it(doctor: Doctor, monkeypatch:
     """--online asks each vendor once, without a credential; without it nobody is asked anything."""
     seen: list[tuple[str, str, dict[str, str]]] = []
     server = HTTPServer(("127.0.0.1", 0), type("Recorder", (_Recorder,), {"seen": seen}))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     for name in ("AICP_FAL_URL", "REPLICATE_BASE_URL"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")

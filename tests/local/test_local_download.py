@@ -107,7 +107,7 @@ def hub(models: Path) -> Iterator[Hub]:
     assert needs is not None
     hub = Hub(files, needs.weights[0].revision)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(hub))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     hub.url = f"http://127.0.0.1:{server.server_port}"
     yield hub
