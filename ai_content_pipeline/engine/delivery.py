@@ -101,7 +101,7 @@ class Delivery:
             found = _Found(self._copy(folder, source, name, sha256), sha256, ours=True)
         if found.ours:
             self._remember(Delivered(f"{part}/{name}", sha256, found.stat.st_size, found.stat.st_mtime_ns))
-        return self.folder / part / name
+        return self.folder.joinpath(part, name)
 
     def close(self) -> None:
         """Give the folders back."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from ai_content_pipeline.artifacts import Artifact, Pending
@@ -30,6 +31,10 @@ class Made:
     job: Job | None = None
     likeness: tuple[Likeness | None, ...] = ()
     refusal: AicpError | None = None
+
+    def artifact(self, item: Item) -> Artifact | None:
+        """The file of `item`; None where the vendor left it out, or it cannot be used."""
+        return self.artifacts[item.output] if item.output < len(self.artifacts) else None
 
     @property
     def score(self) -> float | None:
@@ -66,15 +71,16 @@ class Account:
     times: Times
 
 
-def made(unit: Unit, item: Item, made: Made, account: Account) -> ItemResult:
-    """The result of an item whose file exists, or that the vendor left out."""
+def made(item: Item, made: Made, account: Account, file: Path | None) -> ItemResult:
+    """The result of an item that was made, or that the vendor left out; `file` is where it was delivered."""
     state = ItemState.CACHED if made.cached else ItemState.DONE
     return _blank(
         item,
         state if item.given is None else ItemState.GIVEN,
         seconds=account.times.seconds,
         started=account.times.started,
-        artifact=made.artifacts[item.output] if item.output < len(made.artifacts) else None,
+        artifact=made.artifact(item),
+        file=file,
         likeness=made.likeness[item.output] if item.output < len(made.likeness) else None,
         **({} if made.job is None else _of_job(item, made.job, account)),
     )

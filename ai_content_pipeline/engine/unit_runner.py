@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from ai_content_pipeline.artifacts import Artifact, Frame, Source
 from ai_content_pipeline.engine import events, item_results
@@ -127,24 +128,25 @@ class UnitRunner:
     # -- what became of it ---------------------------------------------------------------------------
 
     def _delivered(self, attempt: Attempt, item: Item, made: Made) -> ItemResult:
-        result = item_results.made(attempt.unit, item, made, self._account(attempt, made.job))
-        artifact = result.artifact
+        file, fault, retry = None, None, None
+        artifact = made.artifact(item)
         if artifact is None:
-            error = item_results.missing(attempt.unit, item, made)
-            return item_results.spoilt(result, error, self.retry(item.address))
-        if item.step in self.delivered_steps:
-            result = self._placed(result, item, artifact)
+            fault, retry = item_results.missing(attempt.unit, item, made), self.retry(item.address)
+        elif item.step in self.delivered_steps:
+            try:
+                file = self._placed(item, artifact)
+            except AicpError as error:
+                fault = error
+            except OSError as error:
+                fault = item_results.disk(error)
+        result = item_results.made(item, made, self._account(attempt, made.job), file)
+        if fault is not None:
+            return item_results.spoilt(result, fault, retry)
         return item_results.judged(attempt.unit, result, made, self.retry(item.address))
 
-    def _placed(self, result: ItemResult, item: Item, artifact: Artifact) -> ItemResult:
+    def _placed(self, item: Item, artifact: Artifact) -> Path:
         source = self.workshop.artifacts.path(artifact)
-        try:
-            file = self.delivery.place(source, artifact.sha256, f"{item.step}/{item.label}{artifact.suffix}")
-        except AicpError as error:
-            return item_results.spoilt(result, error, None)
-        except OSError as error:
-            return item_results.spoilt(result, item_results.disk(error), None)
-        return replace(result, file=file)
+        return self.delivery.place(source, artifact.sha256, f"{item.step}/{item.label}{artifact.suffix}")
 
     def _failed(self, attempt: Attempt, error: AicpError) -> tuple[ItemResult, ...]:
         unit, job = attempt.unit, self._journaled(attempt)

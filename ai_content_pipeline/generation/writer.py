@@ -21,7 +21,7 @@ _BUSY_SECONDS = 60.0
 #: that itself, and every write that joins saves one.
 _GATHER = 0.001
 #: Seconds after which what nobody waits for is committed, if nothing else has been until then.
-_LINGER = 0.02
+_LINGER = 0.05
 
 #: The first releases in which a checkpoint can no longer lose a concurrent commit ("WAL-reset bug",
 #: fixed in SQLite 3.51.3 and in these two older branches).

@@ -12,7 +12,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -76,15 +76,24 @@ def open_image(
     return image if turn is None else image.transpose(turn)
 
 
-def probe_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
-    """Type and displayed size, from the header alone. Raises BadMedia as `open_image` does."""
-    with _opened(path, max_pixels) as stored:
+def probe_image(path: Path, *, file: BinaryIO | None = None, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+    """Type and displayed size, from the header alone; `file` is `path` where it is open already.
+
+    Raises BadMedia as `open_image` does.
+    """
+    with _opened(path, max_pixels, file) as stored:
         return stored.info
 
 
-def verify_image(path: Path, blank: Blank | None = None, *, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+def verify_image(
+    path: Path,
+    blank: Blank | None = None,
+    *,
+    file: BinaryIO | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> MediaInfo:
     """The same, after every pixel was decoded; `blank` is told of it. Raises BadMedia as `open_image`."""
-    with _opened(path, max_pixels) as stored:
+    with _opened(path, max_pixels, file) as stored:
         stored.image.load()
         if blank is not None:
             blank.see_image(to_srgb(stored.image))
@@ -120,9 +129,9 @@ class _Stored:
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[_Stored]:
+def _opened(path: Path, max_pixels: int, known: BinaryIO | None = None) -> Iterator[_Stored]:
     """Read the header; what Pillow says against the file, now or in the body, becomes BadMedia."""
-    with opened(path) as file:
+    with opened(path) if known is None else nullcontext(known) as file:
         media_type = _accepted_type(path, file)
         try:
             with _FILTERS, warnings.catch_warnings():

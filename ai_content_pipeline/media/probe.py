@@ -12,13 +12,16 @@ from ai_content_pipeline.media.magic import first_bytes, is_video, likeness, ope
 
 def probe(path: Path) -> MediaInfo:
     """Type and size from the header: cheap, and no proof that the rest is sound. Raises BadMedia."""
-    if _holds_video(path):
-        from ai_content_pipeline.media.video import probe_video
+    with opened(path) as file:
+        start = first_bytes(file)
+        if picture_type(start):
+            from ai_content_pipeline.media.images import probe_image
 
-        return probe_video(path)
-    from ai_content_pipeline.media.images import probe_image
+            return probe_image(path, file=file)
+    _check_video(path, start)
+    from ai_content_pipeline.media.video import probe_video
 
-    return probe_image(path)
+    return probe_video(path)
 
 
 def verify(path: Path, blank: Blank | None = None) -> MediaInfo:
@@ -26,24 +29,21 @@ def verify(path: Path, blank: Blank | None = None) -> MediaInfo:
 
     Raises BadMedia.
     """
-    if _holds_video(path):
-        from ai_content_pipeline.media.video import verify_video
-
-        return verify_video(path, blank)
-    from ai_content_pipeline.media.images import verify_image
-
-    return verify_image(path, blank)
-
-
-def _holds_video(path: Path) -> bool:
-    """True for a video, False for a picture; BadMedia, saying what it looks like, for the rest."""
     with opened(path) as file:
         start = first_bytes(file)
-    if is_video(start):
-        return True
-    if picture_type(start):
-        return False
-    raise BadMedia(
-        f"{path}: neither a picture nor a video that can be used; it looks like {likeness(start)}",
-        hint="use PNG, JPEG, WEBP, MP4, MOV or WebM",
-    )
+        if picture_type(start):
+            from ai_content_pipeline.media.images import verify_image
+
+            return verify_image(path, blank, file=file)
+    _check_video(path, start)
+    from ai_content_pipeline.media.video import verify_video
+
+    return verify_video(path, blank)
+
+
+def _check_video(path: Path, start: bytes) -> None:
+    if not is_video(start):
+        raise BadMedia(
+            f"{path}: neither a picture nor a video that can be used; it looks like {likeness(start)}",
+            hint="use PNG, JPEG, WEBP, MP4, MOV or WebM",
+        )
