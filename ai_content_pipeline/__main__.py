@@ -8,11 +8,12 @@ import signal
 import sys
 import threading
 
+from ai_content_pipeline.cli import garbage
+
 
 def main() -> None:
     """The only function that exits."""
-    # What a start makes is needed to the end: not looked through, it is a tenth sooner (`cli.warm.settle`).
-    gc.set_threshold(200_000, 20, 100)
+    garbage.begin()
     # Looking for pydantic plugins reads every installed package's metadata: a tenth of a dry run.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # httpx loads rich and pygments for a command line of its own, where they are installed: half of its

@@ -73,7 +73,7 @@ def invocation(command: str, showing: Showing) -> Iterator[tuple[Console, Outcom
 
 def run_command(wish: Wish) -> int:
     from ai_content_pipeline import report
-    from ai_content_pipeline.cli import agreement, consent
+    from ai_content_pipeline.cli import agreement, consent, garbage
     from ai_content_pipeline.cli.warm import warm
     from ai_content_pipeline.engine.pricing import PriceBook
     from ai_content_pipeline.engine.run import run
@@ -104,6 +104,7 @@ def run_command(wish: Wish) -> int:
             options = replace(options, idle=partial(warm, expansion))
             with SafeFolder(root, parts):
                 pass  # a folder that cannot be written to is found out now, before anything is paid
+            garbage.settle()
             with console.progress():
                 result = run(expansion, workshop, options, _teller(wish, console, workshop, over))
             _, page = report.write(result, result.output_dir)

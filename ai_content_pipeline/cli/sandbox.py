@@ -45,7 +45,7 @@ def _common(function: Any) -> Any:
 def serve(**arguments: Any) -> int:
     """Serve until ^C, and print the variables that send aicp there."""
     from ai_content_pipeline.cli.execute import invocation
-    from ai_content_pipeline.cli.warm import settle
+    from ai_content_pipeline.cli.garbage import settle
     from ai_content_pipeline.sandbox import Sandbox
 
     with invocation("sandbox", options.showing(arguments)) as (console, outcome):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
 from ai_content_pipeline.artifacts import Kind
@@ -25,14 +24,3 @@ def warm(expansion: Expansion) -> None:
     Image.preinit()  # its formats; else when the first picture is saved
     if any(item.makes.kind is Kind.VIDEO for item in expansion.items):
         from ai_content_pipeline.media import video
-    settle()
-
-
-def settle() -> None:
-    """The start is over: from now on garbage is looked for as often as Python does, but not among what is
-    there by now.
-
-    httpx leaves a circle behind for each request, which holds the picture that was uploaded.
-    """
-    gc.freeze()
-    gc.set_threshold(700, 10, 10)

@@ -114,7 +114,7 @@ def serve(**arguments: Any) -> int:
 
     with invocation("worker", options.showing(arguments)) as (console, outcome):
         _need_packages()
-        from ai_content_pipeline.cli.warm import settle
+        from ai_content_pipeline.cli.garbage import settle
         from ai_content_pipeline.worker import settings as settings_module
         from ai_content_pipeline.worker.logs import logger
         from ai_content_pipeline.worker.rows import Bounds, Retention

@@ -301,7 +301,9 @@ class Door:
         """Wait for the vendor to end `job`, and record how."""
         assert job.handle is not None
         gone, slept, ran, gate = 0, 0.0, 0.0, self.gate(provider.name)
-        soonest = max(provider.soonest, min(self._ran.get(job.endpoint, 0.0), LATEST_LOOK))
+        soonest = provider.soonest
+        if soonest:  # else it is this machine, whose poll notices the end by itself
+            soonest = max(soonest, min(self._ran.get(job.endpoint, 0.0), LATEST_LOOK))
         for due in poll_ages(self._age(job), soonest):
             if due < slept:
                 continue

@@ -25,6 +25,8 @@ _TRIES = 5
 #: So many results are brought home side by side. All at once, each would come as late as the last; so, the
 #: first ones free their workers for what is next.
 _AT_ONCE = 8
+#: Seconds between two looks, while a turn is waited for, whether anybody still waits.
+_HEED = 0.05
 
 
 class Deleted(Exception):
@@ -64,7 +66,7 @@ class Fetcher:
             ProviderUnavailable: not now; the job stays FINISHED.
             JournalError: no room, or another fault of this machine; the job stays FINISHED.
         """
-        mine = self._turns.acquire(timeout=self.turn)
+        mine = self._turn_taken()
         try:
             artifacts, fault, remarks = self._all(job, outputs[: job.outputs])
             return self.kept(job, artifacts, fault, ending, remarks)
@@ -76,6 +78,15 @@ class Fetcher:
         finally:
             if mine:
                 self._turns.release()
+
+    def _turn_taken(self) -> bool:
+        """Whether it is this result's turn; False where it has waited long enough, or nobody waits for it."""
+        for _ in range(max(1, round(self.turn / _HEED))):
+            if self._turns.acquire(timeout=_HEED):
+                return True
+            if self.detached.is_set():
+                break
+        return False
 
     def kept(
         self,

@@ -16,7 +16,7 @@ def poll_ages(age: float, soonest: float = 0.0) -> Iterator[float]:
     """The ages, in seconds, at which to ask about a job that is `age` seconds old: at once (or when it is
     `soonest`), quickly at first, then every few seconds.
 
-    A 1 s job is asked 4 times, a 20 s job 15 times, a 5 min job 85 times.
+    From the beginning, a 1 s job is asked 4 times, a 20 s job 15 times, a 5 min job 85 times.
     """
     age = max(age, soonest)
     yield age

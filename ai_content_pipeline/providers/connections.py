@@ -12,7 +12,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -26,12 +26,13 @@ _Timeouts = dict[str, float]
 
 class Connections(httpx.BaseTransport):
     """`keep`: a connection stays open for its thread's next request to the same host. Proxies are not used.
+    `certificates` may be None where nobody speaks TLS.
 
     Every request carries its timeouts in seconds (connect, read, write) as httpx's clients give them.
     """
 
-    def __init__(self, authorities: Callable[[], ssl.SSLContext], *, keep: bool) -> None:
-        self._authorities = authorities
+    def __init__(self, certificates: ssl.SSLContext | None, *, keep: bool) -> None:
+        self._certificates = certificates
         self._keep = keep
         self._local = threading.local()
         self._open: set[_Connection] = set()
@@ -84,7 +85,7 @@ class Connections(httpx.BaseTransport):
     def _made(self, url: httpx.URL, timeout: float) -> _Connection:
         host, port = url.raw_host.decode("ascii").strip("[]"), url.port
         if url.scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=timeout, context=self._authorities())
+            return http.client.HTTPSConnection(host, port, timeout=timeout, context=self._certificates)
         return http.client.HTTPConnection(host, port, timeout=timeout)
 
     def _forget(self, url: httpx.URL, connection: _Connection) -> None:

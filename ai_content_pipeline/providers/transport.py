@@ -93,9 +93,11 @@ class VendorTransport(httpx.BaseTransport):
         self._origins = frozenset(origin_of(httpx.URL(origin)) for origin in origins)
         self._patience = patience or Patience()
         self._local = threading.local()
-        self._pool = inner or Connections(authorities, keep=True)
+        # Now, when nothing has been claimed: a request that could not be sent would be one in doubt.
+        tls = authorities() if any(origin.startswith("https:") for origin in self._origins) else None
+        self._pool = inner or Connections(tls, keep=True)
         # A kept connection that the vendor is just closing would leave a submit in doubt for nothing.
-        self._fresh = inner or Connections(authorities, keep=False)
+        self._fresh = inner or Connections(tls, keep=False)
 
     def __repr__(self) -> str:
         return f"VendorTransport({self._vendor!r})"

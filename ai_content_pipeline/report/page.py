@@ -79,6 +79,7 @@ def view(result: RunResult, folder: Path) -> Page:
     found, numbers = problems.problems(result)
     photographer = Photographer(result, folder, numbers)
     board = strip.arrange(result.steps)
+    gallery = len(board.columns) == 1
     state, tone = words.run_state(result.exit_code)
     return Page(
         title=excerpt(one_line(result.pipeline), 200) or "Untitled",
@@ -93,8 +94,8 @@ def view(result: RunResult, folder: Path) -> Page:
         problems=found,
         sheets=tuple(photographer.shot(item, lead=_SHEET_LEAD) for item in board.sheets),
         columns=_columns(board.columns),
-        gallery=len(board.columns) == 1,
-        scenes_title=_scenes_title(board.columns),
+        gallery=gallery,
+        scenes_title=_gallery_title(board.columns[0]) if gallery else "Scenes",
         scenes=tuple(
             Scene(name(row.label), tuple(tuple(map(photographer.shot, cell)) for cell in row.cells))
             for row in board.rows
@@ -122,10 +123,8 @@ def _columns(steps: Sequence[StepResult]) -> str:
     )
 
 
-def _scenes_title(steps: Sequence[StepResult]) -> str:
-    if len(steps) != 1:
-        return "Scenes"
-    return "Clips" if any(item.kind is Kind.VIDEO for item in steps[0].items) else "Pictures"
+def _gallery_title(step: StepResult) -> str:
+    return "Clips" if any(item.kind is Kind.VIDEO for item in step.items) else "Pictures"
 
 
 def _facts(result: RunResult) -> Iterable[tuple[str, str]]:

@@ -7,12 +7,12 @@ import sys
 
 _UPLOADS = """
 import gc, sys
-from ai_content_pipeline.cli.warm import settle
+from ai_content_pipeline.cli import garbage
 import httpx
 
-gc.set_threshold(200_000, 20, 100)  # as at the start of a command
+garbage.begin()
 if sys.argv[1] == "settled":
-    settle()
+    garbage.settle()
 transport = httpx.MockTransport(lambda request: httpx.Response(200, json={}))
 with httpx.Client(transport=transport) as client:
     for _ in range(400):

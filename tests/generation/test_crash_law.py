@@ -31,7 +31,7 @@ _LOOKING = {
     "wire",
     "path",
     "intact",
-    "workspace",
+    "temporary",
     "locate",
 }
 PRICE = 40_000

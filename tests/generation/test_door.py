@@ -128,31 +128,47 @@ def test_watching(world):
     assert world.clock.waits[0] == 0.5
 
 
+@pytest.fixture
+def vendor_process(world):
+    """A process whose provider is no sooner done than in half a second, as over a network."""
+    process = world.start()
+    process.door.provider("fake").soonest = 0.5
+    return process
+
+
 @pytest.mark.parametrize(
     ("first", "waits"),
-    [(1.0, [0.75, 0.25]), (20.0, [2.0]), (0.0, [])],
+    [(1.0, [0.75, 0.25]), (20.0, [2.0]), (0.0, [0.5])],
     ids=["as_long", "never_later_than_2_s", "at_once"],
 )
-def test_the_next_job_is_not_asked_before_the_last_one_had_ended(world, first, waits):
+def test_the_next_job_is_not_asked_while_the_last_one_ran(world, vendor_process, first, waits):
     """The first look at a job is when the last one of its model still ran, but not later than at 2 s."""
-    process = world.start()
     world.vendor.script = lambda wire: Act(seconds=first)
-    process.generate(world.order("one"))
+    vendor_process.generate(world.order("one"))
     world.clock.waits.clear()
     world.vendor.script = lambda wire: Act(seconds=min(first, 1.0))
-    process.generate(world.order("two"))
+    vendor_process.generate(world.order("two"))
     assert world.clock.waits == waits
 
 
-def test_a_model_that_became_quicker_is_asked_early_again(world):
-    """A job that has ended by the first look says nothing of when: the one after it is asked at once."""
-    process = world.start()
+def test_a_model_that_became_quicker_is_asked_early_again(world, vendor_process):
+    """A job that has ended by the first look says nothing of when: the one after it is asked early."""
     for seconds in (5.0, 0.1):
         world.vendor.script = lambda wire, seconds=seconds: Act(seconds=seconds)
-        process.generate(world.order(f"takes {seconds}"))
+        vendor_process.generate(world.order(f"takes {seconds}"))
     world.clock.waits.clear()
-    process.generate(world.order("the third"))
+    vendor_process.generate(world.order("the third"))
     assert world.clock.waits == [0.5]
+
+
+def test_a_model_of_this_machine_is_asked_at_once_however_long_the_last_job_took(world):
+    """Its poll notices the end by itself, so nothing is gained by sleeping over it."""
+    process = world.start()
+    for seconds in (15.0, 0.0):
+        world.clock.waits.clear()
+        world.vendor.script = lambda wire, seconds=seconds: Act(seconds=seconds)
+        process.generate(world.order(f"takes {seconds}"))
+    assert world.clock.waits == []
 
 
 def test_an_upload_serves_everyone_until_it_expires(world):
@@ -864,10 +880,13 @@ def slow_host(world):
     host.open.set()
 
 
-def all_finished(process, count: int) -> None:
-    """Wait until the vendor has ended `count` jobs and the journal knows."""
-    while len(process.store.jobs([State.FINISHED])) < count:
+def until(condition) -> None:
+    """Wait until it holds; half a minute at most."""
+    for _ in range(3000):
+        if condition():
+            return
         time.sleep(0.01)
+    raise AssertionError("it did not come to that")
 
 
 def test_some_results_are_brought_home_at_a_time(world, slow_host):
@@ -876,7 +895,7 @@ def test_some_results_are_brought_home_at_a_time(world, slow_host):
     process.door.fetcher.turn = 60.0
     with ThreadPoolExecutor(20) as pool:
         made = [pool.submit(process.generate, world.order(f"p{i}")) for i in range(20)]
-        all_finished(process, 20)
+        until(lambda: slow_host.inside == 8 and len(process.store.jobs([State.FINISHED])) == 20)
         slow_host.open.set()
         assert all(future.result().job.state is State.DONE for future in made)
     assert slow_host.most == 8
@@ -888,18 +907,30 @@ def test_a_slow_host_does_not_hold_up_the_others(world, slow_host):
     process.door.fetcher.turn = 0.05
     with ThreadPoolExecutor(20) as pool:
         made = [pool.submit(process.generate, world.order(f"p{i}")) for i in range(20)]
-        while slow_host.inside < 20:
-            time.sleep(0.01)
+        until(lambda: slow_host.inside == 20)
         slow_host.open.set()
         assert all(future.result().job.state is State.DONE for future in made)
     slow_host.open.clear()
     slow_host.most, process.door.fetcher.turn = 0, 60.0
     with ThreadPoolExecutor(20) as pool:
         made = [pool.submit(process.generate, world.order(f"q{i}")) for i in range(20)]
-        all_finished(process, 20)
+        until(lambda: slow_host.inside == 8 and len(process.store.jobs([State.FINISHED])) == 20)
         slow_host.open.set()
         assert all(future.result().job.state is State.DONE for future in made)
     assert slow_host.most == 8
+
+
+def test_nobody_waits_for_a_turn_when_nobody_waits_for_the_run(world, slow_host):
+    """After a second ^C a result that is not downloaded yet does not wait for those that are."""
+    process = world.start()
+    process.door.fetcher.turn = 60.0
+    with ThreadPoolExecutor(9) as pool:
+        made = [pool.submit(process.generate, world.order(f"p{i}")) for i in range(9)]
+        until(lambda: slow_host.inside == 8 and len(process.store.jobs([State.FINISHED])) == 9)
+        process.door.detached.set()
+        until(lambda: slow_host.inside == 9)
+        slow_host.open.set()
+        assert all(future.result().job.state is State.DONE for future in made)
 
 
 # -- other processes ------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def host() -> Iterator[Callable[[Answer], Host]]:
 
 @pytest.fixture
 def connections() -> Iterator[Connections]:
-    made = Connections(ssl.create_default_context, keep=True)
+    made = Connections(ssl.create_default_context(), keep=True)
     yield made
     made.close()
 
@@ -120,7 +120,7 @@ def test_each_thread_has_its_own(host, connections):
 def test_nothing_is_kept_where_nothing_shall_be(host):
     """With `keep=False` every request has a connection of its own."""
     server = host(plain)
-    fresh = Connections(ssl.create_default_context, keep=False)
+    fresh = Connections(ssl.create_default_context(), keep=False)
     assert [get(fresh, server.url) for _ in range(3)] == [b"ok"] * 3
     assert server.connections == 3
 

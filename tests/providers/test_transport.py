@@ -26,6 +26,7 @@ from ai_content_pipeline.errors import (
     OutcomeUnknown,
     ProviderUnavailable,
 )
+from ai_content_pipeline.media import certificates
 from ai_content_pipeline.providers.fal_sdk import point
 from ai_content_pipeline.providers.transport import Patience, VendorTransport
 
@@ -564,6 +565,15 @@ def test_nobody_else_is_spoken_to(url: str) -> None:
         http.submit(posting(http, url))
     assert error.value.cause.exit_code == 4
     assert inner.requests == []
+
+
+def test_bad_certificates_are_found_before_anything_is_claimed(monkeypatch, tmp_path) -> None:
+    """A vendor that could not be spoken to has no transport; a sandbox over plain http needs none of them."""
+    certificates._read.cache_clear()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        VendorTransport("fal", SECRET, ("queue.fal.run",))
+    VendorTransport("fal", SECRET, ("queue.fal.run",), "http://127.0.0.1:4010").close()
 
 
 def test_the_vendor_and_the_override_are_trusted() -> None:
