@@ -889,15 +889,21 @@ def until(condition) -> None:
     raise AssertionError("it did not come to that")
 
 
+def at_once(world, process, host, names: str, inside: int) -> None:
+    """Twenty jobs end at once, all their results come; `inside` of them are at the host before it opens."""
+    with ThreadPoolExecutor(20) as pool:
+        made = [pool.submit(process.generate, world.order(f"{names} {i}")) for i in range(20)]
+        until(lambda: host.inside == inside and len(process.store.jobs([State.FINISHED])) == 20)
+        host.open.set()
+        assert all(future.result().job.state is State.DONE for future in made)
+    host.open.clear()
+
+
 def test_some_results_are_brought_home_at_a_time(world, slow_host):
     """Of twenty results that are there at once, eight are fetched side by side; all arrive."""
     process = world.start()
     process.door.fetcher.turn = 60.0
-    with ThreadPoolExecutor(20) as pool:
-        made = [pool.submit(process.generate, world.order(f"p{i}")) for i in range(20)]
-        until(lambda: slow_host.inside == 8 and len(process.store.jobs([State.FINISHED])) == 20)
-        slow_host.open.set()
-        assert all(future.result().job.state is State.DONE for future in made)
+    at_once(world, process, slow_host, "some", 8)
     assert slow_host.most == 8
 
 
@@ -905,18 +911,9 @@ def test_a_slow_host_does_not_hold_up_the_others(world, slow_host):
     """Whoever has waited long enough for a turn goes ahead without one, and takes nobody else's."""
     process = world.start()
     process.door.fetcher.turn = 0.05
-    with ThreadPoolExecutor(20) as pool:
-        made = [pool.submit(process.generate, world.order(f"p{i}")) for i in range(20)]
-        until(lambda: slow_host.inside == 20)
-        slow_host.open.set()
-        assert all(future.result().job.state is State.DONE for future in made)
-    slow_host.open.clear()
+    at_once(world, process, slow_host, "impatient", 20)
     slow_host.most, process.door.fetcher.turn = 0, 60.0
-    with ThreadPoolExecutor(20) as pool:
-        made = [pool.submit(process.generate, world.order(f"q{i}")) for i in range(20)]
-        until(lambda: slow_host.inside == 8 and len(process.store.jobs([State.FINISHED])) == 20)
-        slow_host.open.set()
-        assert all(future.result().job.state is State.DONE for future in made)
+    at_once(world, process, slow_host, "patient", 8)
     assert slow_host.most == 8
 
 
