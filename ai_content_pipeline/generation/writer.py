@@ -76,10 +76,9 @@ class Writer:
         self, path: Path | None, migrations: Sequence[str] = MIGRATIONS, *, sole: bool = False
     ) -> None:
         self._path = path
-        self._guard = threading.Lock()  # of these four
+        self._guard = threading.Lock()  # of these three
         self._queue: list[_Task] = []
-        self._led = False  # somebody leads, and has the connection and all below
-        self._heir: _Task | None = None  # whose turn it is, if it has not begun yet
+        self._leader: _Task | None = None  # whose thread has the connection and all below, or is about to
         self._closed = False
         self._unsaved: list[_Task] = []  # answered, and in the transaction that is open
         self._usual = 1  # writes in the last commit
@@ -132,20 +131,20 @@ class Writer:
     # -- taking turns ------------------------------------------------------------------------------
 
     def _done(self, task: _Task, *, closes: bool = False) -> Any:
-        with self._guard:
-            if self._closed:
-                raise JournalError("the journal is closed")
-            self._closed = closes
-            self._queue.append(task)
-            leads, self._led = not self._led, True
-        if not leads:
-            try:
+        try:
+            with self._guard:
+                if self._closed:
+                    raise JournalError("the journal is closed")
+                self._closed = closes
+                self._queue.append(task)
+                self._leader = self._leader or task
+                leads = self._leader is task
+            if not leads:
                 task.woken.acquire()
-            except BaseException:  # ^C: it must not be waited for that this thread leads
-                self._give_up(task)
-                raise
-        if not task.answered:
-            self._lead(task)
+            if not task.answered:
+                self._lead(task)
+        finally:  # also after ^C, wherever it came
+            self._hand_on(task)
         if task.error is not None:
             raise task.error
         return task.result
@@ -163,25 +162,16 @@ class Writer:
                 self._queue[:0] = [task for task in batch if not task.answered and task is not mine]
             self._roll_back()
             raise
-        finally:
-            self._hand_on()
 
-    def _hand_on(self) -> None:
-        """Have the next of those who wait lead."""
+    def _hand_on(self, task: _Task) -> None:
+        """Nobody waits for `task` any more; if it was the leader, the next of those who wait leads."""
         with self._guard:
-            self._heir = self._queue[0] if self._queue else None
-            self._led = self._heir is not None
-            if self._heir is not None:
-                self._heir.woken.release()
-
-    def _give_up(self, task: _Task) -> None:
-        """Nobody waits for `task` any more. What has begun goes on."""
-        with self._guard:
-            leads = self._heir is task and task in self._queue
-            if task in self._queue:
+            if task in self._queue:  # given up before it had begun
                 self._queue.remove(task)
-        if leads:
-            self._hand_on()
+            if self._leader is task:
+                self._leader = self._queue[0] if self._queue else None
+                if self._leader is not None:
+                    self._leader.woken.release()
 
     # -- whoever leads -----------------------------------------------------------------------------
 

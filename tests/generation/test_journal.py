@@ -239,12 +239,21 @@ def test_who_waits_and_gives_up_keeps_nobody_waiting(path):
         busy.set()
         go_on.wait()
 
+    heard = threading.Event()
+
     def press() -> None:
         while not opened._queue:
             pass
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        while not heard.is_set():  # a lock that is just about to be waited for hears no signal
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            heard.wait(0.1)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    def interrupt(number: int, frame: object) -> None:
+        if not heard.is_set():
+            heard.set()
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         with ThreadPoolExecutor(3) as pool:
             first = pool.submit(opened.call, block)
