@@ -273,6 +273,39 @@ def test_who_waits_and_gives_up_keeps_nobody_waiting(path):
     assert read(path, "SELECT a FROM t WHERE a >= 70") == [(71,)]
 
 
+class Interrupted:
+    """A lock; at its `at`-th release ^C is heard, just after it."""
+
+    def __init__(self, at: int) -> None:
+        self._lock, self._left = threading.Lock(), at
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("at", "done"), [(1, []), (2, []), (3, [70])])
+def test_wherever_it_is_interrupted_the_next_gets_its_turn(path, at, done):
+    """^C before a call waits or leads, while it leads, and when it has: nobody waits for what it left."""
+    opened = Writer(path, [FIRST])
+    opened._guard = Interrupted(at)
+    with pytest.raises(KeyboardInterrupt):
+        opened.call(lambda db: db.execute("INSERT INTO t VALUES (70)"))
+    thread = threading.Thread(
+        target=opened.call, args=(lambda db: db.execute("INSERT INTO t VALUES (71)"),), daemon=True
+    )
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    opened.close()
+    assert read(path, "SELECT a FROM t WHERE a >= 70") == [(number,) for number in (*done, 71)]
+
+
 def test_an_interrupted_writer_undoes_its_own_and_leaves_the_rest_to_the_next(path):
     """^C in the thread that writes for all: its own never happened, its neighbours' is done."""
 
