@@ -104,8 +104,8 @@ class Door:
     stopping: threading.Event = field(default_factory=threading.Event)
     detached: threading.Event = field(default_factory=threading.Event)
     _locks: NamedLocks = field(default_factory=NamedLocks)
-    #: By endpoint, the age in seconds at which its last job to end was last seen running: the next one is
-    #: not asked about sooner.
+    #: By endpoint, the age in seconds up to which all of its jobs were seen running: the next one is not
+    #: asked about sooner.
     _ran: dict[str, float] = field(default_factory=dict)
 
     def generate(self, order: Order, watch: Watch, begin: Callable[[], None] = _nothing) -> Made:
@@ -319,7 +319,7 @@ class Door:
             if isinstance(status, Gone) and gone < _GONE_ANSWERS and not provider.repeatable:
                 status = Running(message=status.message)
             if not isinstance(status, Queued | Running):
-                self._ran[job.endpoint] = ran
+                self._ran[job.endpoint] = min(ran, self._ran.get(job.endpoint, ran))
                 return self._ended(job, provider, status)
             ran = due
             watch(status)

@@ -141,14 +141,23 @@ def vendor_process(world):
     [(1.0, [0.75, 0.25]), (20.0, [2.0]), (0.0, [0.5])],
     ids=["as_long", "never_later_than_2_s", "at_once"],
 )
-def test_the_next_job_is_not_asked_while_the_last_one_ran(world, vendor_process, first, waits):
-    """The first look at a job is when the last one of its model still ran, but not later than at 2 s."""
+def test_the_next_job_is_not_asked_while_the_others_ran(world, vendor_process, first, waits):
+    """The first look at a job is when all others of its model still ran, but not later than at 2 s."""
     world.vendor.script = lambda wire: Act(seconds=first)
     vendor_process.generate(world.order("one"))
     world.clock.waits.clear()
     world.vendor.script = lambda wire: Act(seconds=min(first, 1.0))
     vendor_process.generate(world.order("two"))
     assert world.clock.waits == waits
+
+
+def test_one_late_job_makes_nobody_wait(world, vendor_process):
+    """It is the quickest of a model's jobs that says when to look first."""
+    for number, seconds in enumerate((1.0, 3.0, 1.0)):
+        world.clock.waits.clear()
+        world.vendor.script = lambda wire, seconds=seconds: Act(seconds=seconds)
+        vendor_process.generate(world.order(f"number {number}"))
+    assert world.clock.waits == [0.75, 0.25]
 
 
 def test_a_model_that_became_quicker_is_asked_early_again(world, vendor_process):
