@@ -16,7 +16,7 @@ from pathlib import Path
 from ai_content_pipeline.sandbox import Sandbox, Settings
 from benchmarks.measure import ROOT, Measure
 
-_TIMES = 5
+_TIMES = 3
 _WORKERS, _JOBS = 64, 320
 _TINY = Settings(image_seconds=0.5, video_seconds=0.5, image_px=256, video_px=64, video_fps=1)
 _STORY = """
