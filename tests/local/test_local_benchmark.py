@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch")  # an extra: `make test-local` installs it and runs these
 
 from benchmarks import architectures, gpu
 

@@ -10,7 +10,7 @@ import av
 import pytest
 from PIL import Image, ImageChops
 
-pytest.importorskip("torch")
+pytest.importorskip("torch")  # an extra: `make test-local` installs it and runs these
 
 from ai_content_pipeline.artifacts import Artifact, Role
 from ai_content_pipeline.errors import ConfigurationError, NotAccepted

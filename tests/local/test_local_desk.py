@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops
 
-pytest.importorskip("torch")
+pytest.importorskip("torch")  # an extra: `make test-local` installs it and runs these
 
 from ai_content_pipeline.artifacts import Role
 from ai_content_pipeline.errors import Interrupted

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-pytest.importorskip("torch")
+pytest.importorskip("torch")  # an extra: `make test-local` installs it and runs these
 
 from ai_content_pipeline.cli.app import run_app
 from ai_content_pipeline.errors import ConfigurationError

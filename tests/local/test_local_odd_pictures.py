@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-pytest.importorskip("torch")
+pytest.importorskip("torch")  # an extra: `make test-local` installs it and runs these
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo, Role
 from ai_content_pipeline.errors import BadMedia, NotAccepted

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch")  # an extra: `make test-local` installs it and runs these
 
 from ai_content_pipeline.catalog import local
 from ai_content_pipeline.cli.app import run_app
