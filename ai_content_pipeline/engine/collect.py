@@ -61,7 +61,7 @@ def collect_jobs(workshop: Workshop, jobs: Sequence[Job]) -> Iterator[tuple[Job,
             for future in as_completed(futures):
                 job = futures[future]
                 yield workshop.store.job(job.key) or job, future.result()
-        except BaseException:
+        except BaseException:  # ^C as well; it goes on after the clearing up
             workshop.detached.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise

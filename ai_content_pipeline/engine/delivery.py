@@ -208,7 +208,7 @@ class Delivery:
             if made is None:
                 raise FileNotFoundError(2, "removed by somebody", str(self.folder / name))
             folder.rename(temporary, name)
-        except BaseException:
+        except BaseException:  # ^C as well; it goes on after the clearing up
             folder.discard(temporary)
             raise
         return made

@@ -87,7 +87,7 @@ class Writer:
         self._committer: threading.Thread | None = None
         try:
             self._connection = _open(path, migrations, sole=sole)
-        except Exception as error:
+        except Exception as error:  # raised again, typed
             raise self.fault(error) from error
 
     def call(self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
@@ -253,7 +253,7 @@ def _open(path: Path | None, migrations: Sequence[str], *, sole: bool) -> sqlite
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA fullfsync=1")  # macOS: fsync alone does not reach the disk
         _migrate(connection, migrations)
-    except BaseException:
+    except BaseException:  # ^C as well; it goes on after the clearing up
         connection.close()
         raise
     return connection

@@ -53,7 +53,7 @@ def encode_video(
         raise ValueError(f"a video cannot be {first.width}x{first.height} pixels")
     try:
         count = _encode(chain([first], images), path, Fraction(fps), (width, height), sound)
-    except BaseException:
+    except BaseException:  # ^C as well; it goes on after the clearing up
         path.unlink(missing_ok=True)
         raise
     return MediaInfo(Kind.VIDEO, "video/mp4", width, height, float(count / Fraction(fps)), float(fps))

@@ -54,7 +54,7 @@ class Connections(httpx.BaseTransport):
             with _told(httpx.ReadTimeout, httpx.ReadError):
                 _limit(connection, timeouts["read"])
                 answer = connection.getresponse()
-        except BaseException:
+        except BaseException:  # ^C as well; it goes on after the clearing up
             self._forget(request.url, connection)
             raise
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.getheaders()]

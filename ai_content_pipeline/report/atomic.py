@@ -23,7 +23,7 @@ def put(path: Path, text: str) -> None:
         try:
             _fill(descriptor, text.encode())
             temporary.replace(path)
-        except BaseException:
+        except BaseException:  # ^C as well; it goes on after the clearing up
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
