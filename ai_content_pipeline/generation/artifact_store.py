@@ -29,11 +29,16 @@ class ArtifactStore:
 
     def put(self, path: Path, info: MediaInfo) -> Artifact:
         """Move the finished file `path` (on the same file system) into the store."""
-        artifact = Artifact(*_measured(path), info)
-        if self.intact(artifact):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            artifact = Artifact(*_measured(descriptor), info)
+            if not (there := self.intact(artifact)):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if there:
             path.unlink()
         else:
-            _sync(path)
             _stamp(path, artifact.sha256)
             _move(path, self._path(artifact.sha256, artifact.suffix))
         self._sync_folder(artifact)
@@ -47,7 +52,8 @@ class ArtifactStore:
 
     def add(self, path: Path, info: MediaInfo) -> Artifact:
         """Copy a file of the user's into the store."""
-        known = Artifact(*_measured(path), info)
+        with path.open("rb", 0) as file:
+            known = Artifact(*_measured(file.fileno()), info)
         if self.intact(known):
             return known
         with self.temporary() as copy:
@@ -102,7 +108,8 @@ class ArtifactStore:
 
         Not a folder for each: file systems take their time over names that were just given back.
         """
-        self.scratch.mkdir(parents=True, exist_ok=True)
+        if not self.scratch.is_dir():
+            self.scratch.mkdir(parents=True, exist_ok=True)
         path = self.scratch / f"{os.getpid()}-{next(self._numbers)}"
         try:
             yield path
@@ -121,16 +128,16 @@ class ArtifactStore:
 
 
 def hash_file(path: Path | str) -> str:
-    return _measured(path)[0]
-
-
-def _measured(path: Path | str) -> tuple[str, int]:
-    """The sha256 of a file, and its size in bytes."""
-    digest, size = hashlib.sha256(), 0
     with open(path, "rb", 0) as file:  # noqa: PTH123  see `ArtifactStore._path`
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
+        return _measured(file.fileno())[0]
+
+
+def _measured(descriptor: int) -> tuple[str, int]:
+    """The sha256 of an open file, and its size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := os.read(descriptor, _CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
     return digest.hexdigest(), size
 
 
@@ -153,10 +160,11 @@ def _move(path: Path, target: str) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
     _sync(folder.parent)
 
 

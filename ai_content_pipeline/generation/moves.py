@@ -31,23 +31,31 @@ _ALREADY = {
 
 
 def claim(db: sqlite3.Connection, wish: Claim, now: int) -> Claimed:
-    row = db.execute("SELECT state, billed FROM job WHERE key=?", (wish.key,)).fetchone()
-    if row is not None:
-        state, billed = State(row[0]), Billed(row[1])
-        retry = state is State.PENDING or (state is State.FAILED and billed is Billed.NO)
-        if not retry:
-            return _ALREADY[state]
     # What costs nothing is never refused, even where reported costs have passed the cap already.
-    if wish.reserve and any(committed(db, cap) + wish.reserve > cap.micro for cap in wish.caps):
-        return Claimed.CAP
+    refused = wish.reserve and any(committed(db, cap) + wish.reserve > cap.micro for cap in wish.caps)
     columns = rows.intent(wish, now)
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    db.execute(f"INSERT OR REPLACE INTO job ({names}) VALUES ({marks})", tuple(columns.values()))
+    if refused or not _inserted(db, "IGNORE", columns):
+        row = db.execute("SELECT state, billed FROM job WHERE key=?", (wish.key,)).fetchone()
+        if row is not None:
+            state, billed = State(row[0]), Billed(row[1])
+            retry = state is State.PENDING or (state is State.FAILED and billed is Billed.NO)
+            if not retry:
+                return _ALREADY[state]
+        if refused:
+            return Claimed.CAP
+        _inserted(db, "REPLACE", columns)
     db.execute(
         "INSERT INTO charge (key, run, model, at, reserved, status) VALUES (?, ?, ?, ?, ?, 'reserved')",
         (wish.key, wish.run, str(wish.description.get("model", wish.endpoint)), now, wish.reserve),
     )
     return Claimed.MINE
+
+
+def _inserted(db: sqlite3.Connection, otherwise: str, columns: dict[str, Value]) -> bool:
+    """Whether a new job was written; `otherwise` is what SQLite does where there is one."""
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    query = f"INSERT OR {otherwise} INTO job ({names}) VALUES ({marks})"
+    return db.execute(query, tuple(columns.values())).rowcount == 1
 
 
 def move(

@@ -1,15 +1,10 @@
-"""Fetching a vendor's result: with no credential, from public hosts only, within limits, as often as needed.
-
-It stands on httpcore, the half of httpx that only speaks HTTP: no cookies, no `Authorization`, no
-redirect or decompression that was not asked for. Proxies of the environment (``HTTPS_PROXY``) are not
-used: behind one, the address that is really connected to could not be judged.
-"""
+"""Fetching a vendor's result: without a credential, from public hosts, within limits, as often as needed."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import os
+import http.client
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,25 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-import httpcore
 import httpx
 
 from ai_content_pipeline.errors import AicpError, BadMedia, ProviderUnavailable
-from ai_content_pipeline.media.certificates import authorities
-from ai_content_pipeline.media.guarded import GuardedBackend, Resolve, resolve
+from ai_content_pipeline.media.exchange import Answer, Exchange, pieces
+from ai_content_pipeline.media.guarded import Guard, Resolve, resolve
 from ai_content_pipeline.media.hosts import HostRule, check_url
-from ai_content_pipeline.media.timed import TimedBackend, check
+from ai_content_pipeline.media.timed import check
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAY_MEND = frozenset({408, 425, 429, 500, 502, 503, 504})
 #: How storage hosts refuse a signed URL that ran out, and a firewall anything at all.
 _FORBIDDEN = 403
 _NOT_THERE = frozenset({404, 410})
-_HEADERS: dict[bytes | str, bytes | str] = {
-    "Accept": "*/*",
-    "Accept-Encoding": "identity",
-    "User-Agent": "ai-content-pipeline",
-}
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "ai-content-pipeline"}
+_PIECE = 1 << 16  # bytes read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +62,7 @@ def download(
     resolve: Resolve = resolve,
     context: ssl.SSLContext | None = None,
 ) -> None:
-    """Write what is at `url` to `path` and sync it. What it is, is the caller's to verify by decoding.
+    """Write what is at `url` to `path`. What it is, is the caller's to verify by decoding.
 
     `path` is a temporary name, whose bytes stay there when they are not good. `wait` sleeps between
     tries; `stopped` says, several times a second, whether to give up. `context` trusts other certificate
@@ -86,8 +77,9 @@ def download(
     if url[:5].lower() == "data:":
         _write(path, [_decoded(url, limits)])
         return
-    backend = TimedBackend(GuardedBackend(allow, resolve), time.monotonic() + limits.seconds, stopped)
-    fetch = _Fetch(path, allow, limits, backend, context)
+    until = time.monotonic() + limits.seconds
+    exchange = Exchange(Guard(allow, resolve), until, limits.idle, stopped, context)
+    fetch = _Fetch(path, allow, limits, exchange)
     for pause in [0.5 * 2**n for n in range(limits.tries - 1)]:
         try:
             fetch.run(url)
@@ -105,8 +97,7 @@ class _Fetch:
     path: Path
     allow: HostRule
     limits: Limits
-    backend: httpcore.NetworkBackend
-    context: ssl.SSLContext | None
+    exchange: Exchange
 
     def run(self, text: str) -> None:
         """One try: follow redirects, each judged like the first URL, to a file that is stored."""
@@ -132,24 +123,17 @@ class _Fetch:
 
     def _get(self, url: httpx.URL) -> str | None:
         """Store the file; or answer with where it is instead."""
-        context = self.context or (authorities() if url.scheme == "https" else None)
-        limits = self.limits
-        timeout = {"connect": 10.0, "read": limits.idle, "write": limits.idle, "pool": limits.idle}
-        with (
-            _translated(url),
-            httpcore.ConnectionPool(context, network_backend=self.backend) as pool,
-            pool.stream("GET", _core(url), headers=_HEADERS, extensions={"timeout": timeout}) as response,
-        ):
-            headers = httpx.Headers(response.headers)
-            if response.status in _REDIRECTS and headers.get("location"):
-                return headers["location"]
-            self._check(url, response.status, headers)
-            _write(self.path, self._pieces(url, response))
-        if not self.path.stat().st_size:
-            raise BadMedia(f"{_shown(url)} is empty")
+        with _translated(url), self.exchange.answer("GET", url, _HEADERS) as answer:
+            location = answer.getheader("Location")
+            if answer.status in _REDIRECTS and location:
+                return location
+            self._check(url, answer)
+            if not _write(self.path, self._pieces(url, answer)):
+                raise BadMedia(f"{_shown(url)} is empty")
         return None
 
-    def _check(self, url: httpx.URL, status: int, headers: httpx.Headers) -> None:
+    def _check(self, url: httpx.URL, answer: Answer) -> None:
+        status = answer.status
         if status in _MAY_MEND:
             raise ProviderUnavailable(f"{_shown(url)} answers {status}")
         if status == _FORBIDDEN:
@@ -158,44 +142,47 @@ class _Fetch:
             raise FileNotFoundError(f"{_shown(url)} answers {status}")
         if status != 200:
             raise BadMedia(f"{_shown(url)} answers {status} instead of a file")
-        if headers.get("content-encoding", "identity").lower() != "identity":
+        if answer.getheader("Content-Encoding", "identity").lower() != "identity":
             # Never asked for; what a few kilobytes unpack to cannot be known beforehand.
             raise BadMedia(f"{_shown(url)} sends its file compressed")
-        length = headers.get("content-length", "")
+        length = answer.getheader("Content-Length", "")
         if length.isdigit() and int(length[:20]) > self.limits.size:
             raise BadMedia(f"{_shown(url)} is {length[:20]} bytes; at most {self.limits.size} are fetched")
 
-    def _pieces(self, url: httpx.URL, response: httpcore.Response) -> Iterator[bytes]:
+    def _pieces(self, url: httpx.URL, answer: Answer) -> Iterator[bytes]:
         limits, size, started = self.limits, 0, time.monotonic()
-        try:
-            for piece in response.iter_stream():
-                size += len(piece)
-                elapsed = time.monotonic() - started
-                if size > limits.size:
-                    raise BadMedia(f"{_shown(url)} is larger than the {limits.size} bytes that are fetched")
-                if size < limits.slowest * (elapsed - limits.patience):
-                    raise ProviderUnavailable(f"{_shown(url)} sends its file too slowly")
-                yield piece
-        except httpcore.RemoteProtocolError as error:
-            raise BadMedia(f"{_shown(url)} was cut off after {size} bytes") from error
+        with _translated(url):  # here, because whoever writes them takes an OSError for the disk's
+            try:
+                for piece in pieces(answer, _PIECE):
+                    size += len(piece)
+                    elapsed = time.monotonic() - started
+                    if size > limits.size:
+                        raise BadMedia(
+                            f"{_shown(url)} is larger than the {limits.size} bytes that are fetched"
+                        )
+                    if size < limits.slowest * (elapsed - limits.patience):
+                        raise ProviderUnavailable(f"{_shown(url)} sends its file too slowly")
+                    yield piece
+            except http.client.HTTPException as error:
+                raise BadMedia(f"{_shown(url)} was cut off after {size} bytes") from error
 
 
 @contextmanager
 def _translated(url: httpx.URL) -> Iterator[None]:
     try:
         yield
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+    except FileNotFoundError:  # an OSError by birth, and the host's answer here
+        raise
+    except (OSError, http.client.HTTPException) as error:
         why = ascii(str(error))[1:-1][:150] or type(error).__name__
         raise ProviderUnavailable(f"{_shown(url)} cannot be fetched ({why})") from error
 
 
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    """Store `pieces` durably. This disk's troubles must not look like a file that the vendor deleted."""
+def _write(path: Path, pieces: Iterable[bytes]) -> int:
+    """How many bytes were written. This disk's troubles must not look like a file that the vendor deleted."""
     try:
         with path.open("wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
+            return sum(map(file.write, pieces))
     except OSError as error:
         raise AicpError(
             f"the result cannot be stored: {error.strerror}",
@@ -217,10 +204,6 @@ def _decoded(url: str, limits: Limits) -> bytes:
     if not 0 < len(data) <= limits.inline:
         raise BadMedia(f"the vendor's data: URI holds nothing, or more than {limits.inline} bytes")
     return data
-
-
-def _core(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
 def _shown(url: httpx.URL) -> str:

@@ -104,7 +104,7 @@ def port_of(url: httpx.URL) -> int:
 def check_url(text: str, allow: HostRule) -> httpx.URL:
     """`text` as the URL it will be fetched by: what can be said against it without asking DNS.
 
-    Raises BadMedia. The address behind a name is judged at connect time (`guarded.GuardedBackend`).
+    Raises BadMedia. The address behind a name is judged at connect time (`guarded.Guard`).
     """
     if any(char < " " or char in "\x7f\\" for char in text):
         raise BadMedia("its URL holds a control character or a backslash")

@@ -155,7 +155,8 @@ def _accepted_type(path: Path, file: BinaryIO) -> str:
             f"{path}: not a picture that can be used; it looks like {likeness(start)}",
             hint="use PNG, JPEG or WEBP",
         )
-    size = os.fstat(file.fileno()).st_size
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     if size > MAX_FILE_BYTES:
         raise BadMedia(f"{path}: {size >> 20} MiB; at most {MAX_FILE_BYTES >> 20} MiB are accepted")
     return media_type

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -13,6 +15,9 @@ from typing import BinaryIO
 from ai_content_pipeline.errors import BadMedia
 
 HEAD_BYTES = 1024
+
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_SMALL = 1 << 18  # bytes
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -69,19 +74,29 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     Raises BadMedia for anything else: missing, not readable, a folder, a pipe, a device.
     """
     try:
-        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - closed below
+        file = _regular(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
         raise BadMedia(f"{path}: cannot be opened ({reason})") from error
     with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise BadMedia(f"{path}: not a regular file")
         yield file
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """A pipe that nobody writes to would otherwise hang the run before anyone can look at it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def _regular(path: Path) -> BinaryIO:
+    """The file; a small one in memory: decoders look back and forth, and each time they ask the system."""
+    # Without waiting: a pipe that nobody writes to would hang the run before anyone can look at it.
+    descriptor = os.open(path, _READ)
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_size > _SMALL:
+        return os.fdopen(descriptor, "rb")
+    try:
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(found.st_mode):
+            raise BadMedia(f"{path}: not a regular file")
+        return io.BytesIO(os.read(descriptor, found.st_size))
+    finally:
+        os.close(descriptor)
 
 
 def first_bytes(file: BinaryIO) -> bytes:

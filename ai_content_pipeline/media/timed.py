@@ -2,68 +2,75 @@
 
 from __future__ import annotations
 
-import ssl
+import io
+import socket
 import time
 from collections.abc import Callable
-from typing import Any
-
-import httpcore
+from typing import TYPE_CHECKING
 
 from ai_content_pipeline.errors import Interrupted
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 _LOOK = 0.25  # seconds between two looks whether to stop
 
 
-class TimedBackend(httpcore.NetworkBackend):
-    """`backend`, with all its reads and writes over at `until` (monotonic), or when `stopped` says so."""
+class TimedSocket:
+    """What `http.client` needs of a socket. Reads wait for `idle` seconds at most; all reads and writes are
+    over at `until` (monotonic), or when `stopped` says so.
+
+    Closing it is left to whoever opened the socket: `http.client` closes its own hold on it before the body
+    is read, where the answer ends with the connection.
+    """
 
     def __init__(
-        self, backend: httpcore.NetworkBackend, until: float, stopped: Callable[[], bool] = bool
+        self, sock: socket.socket, until: float, idle: float, stopped: Callable[[], bool] = bool
     ) -> None:
-        self._backend = backend
+        self._sock = sock
         self._until = until
+        self._idle = idle
         self._stopped = stopped
 
-    def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
-    ) -> httpcore.NetworkStream:
-        check(self._stopped)
-        stream = self._backend.connect_tcp(host, port, _left(self._until, timeout), *args, **kwargs)
-        return _TimedStream(stream, self._until, self._stopped)
+    def sendall(self, data: ReadableBuffer) -> None:
+        self._limit(time_left(self._until, self._idle))
+        self._sock.sendall(data)
 
+    def makefile(self, mode: str) -> io.BufferedReader:
+        assert mode == "rb"
+        return io.BufferedReader(_Reader(self))
 
-class _TimedStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, until: float, stopped: Callable[[], bool]) -> None:
-        self._stream = stream
-        self._until = until
-        self._stopped = stopped
+    def close(self) -> None:
+        pass
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        left = _left(self._until, timeout)
+    def read_into(self, buffer: WriteableBuffer) -> int:
+        left = time_left(self._until, self._idle)
         while True:
             check(self._stopped)
+            self._limit(min(left, _LOOK))
             try:
-                return self._stream.read(max_bytes, min(left, _LOOK))
-            except httpcore.ReadTimeout:
+                return self._sock.recv_into(buffer)
+            except TimeoutError:
                 left -= _LOOK
                 if left <= 0:
                     raise
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(self._until, timeout))
+    def _limit(self, seconds: float) -> None:
+        if self._sock.gettimeout() != seconds:  # else the system is asked in vain
+            self._sock.settimeout(seconds)
 
-    def close(self) -> None:
-        self._stream.close()
 
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        left = _left(self._until, timeout)
-        stream = self._stream.start_tls(ssl_context, server_hostname, left)
-        return _TimedStream(stream, self._until, self._stopped)
+class _Reader(io.RawIOBase):
+    """Unlike a socket's own, it can go on after a wait that was too long."""
 
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+    def __init__(self, sock: TimedSocket) -> None:
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        return self._sock.read_into(buffer)
 
 
 def check(stopped: Callable[[], bool]) -> None:
@@ -72,8 +79,9 @@ def check(stopped: Callable[[], bool]) -> None:
         raise Interrupted("detached: the result waits at the vendor", retry_with="aicp fetch")
 
 
-def _left(until: float, timeout: float | None) -> float:
+def time_left(until: float, most: float) -> float:
+    """Seconds until `until` (monotonic), `most` at most. Raises TimeoutError when there are none."""
     left = until - time.monotonic()
     if left <= 0:
-        raise httpcore.ReadTimeout("it took longer than one file may")
-    return left if timeout is None else min(left, timeout)
+        raise TimeoutError("it took longer than one file may")
+    return min(left, most)

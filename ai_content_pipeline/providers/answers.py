@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 import httpx
 
@@ -178,7 +179,9 @@ def retry_after(response: httpx.Response) -> float | None:
     return min(max(0.0, (date - now).total_seconds()), _LONGEST_PAUSE)
 
 
+@lru_cache(maxsize=64)
 def http_date(text: str | None) -> datetime | None:
+    """A date of HTTP's; None for anything else. All answers of one second have the same."""
     try:
         date = parsedate_to_datetime(text) if text else None
     except ValueError:

@@ -8,32 +8,37 @@ than the request. What goes wrong is told in httpx's words, because that is what
 from __future__ import annotations
 
 import http.client
+import math
 import select
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from time import monotonic
 
 import httpx
 
 from ai_content_pipeline.media.hosts import origin_of
 
 _PIECE = 1 << 16
+_MAX_ANSWER = 256 * 1024**2  # bytes; results may be inside, as data: URIs
 _Connection = http.client.HTTPConnection
-_Timeouts = dict[str, float]
+_Timeouts = Mapping[str, float]
+_Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Connections(httpx.BaseTransport):
     """`keep`: a connection stays open for its thread's next request to the same host. Proxies are not used.
-    `certificates` may be None where nobody speaks TLS.
+    `certificates` may be None where nobody speaks TLS. An answer must be there, whole, after `whole` seconds.
 
     Every request carries its timeouts in seconds (connect, read, write) as httpx's clients give them.
     """
 
-    def __init__(self, certificates: ssl.SSLContext | None, *, keep: bool) -> None:
+    def __init__(self, certificates: ssl.SSLContext | None, *, keep: bool, whole: float = math.inf) -> None:
         self._certificates = certificates
         self._keep = keep
+        self._seconds = whole
         self._local = threading.local()
         self._open: set[_Connection] = set()
         self._guard = threading.Lock()
@@ -45,80 +50,79 @@ class Connections(httpx.BaseTransport):
             self._open.clear()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        timeouts: _Timeouts = request.extensions["timeout"]
-        connection = self._connected(request.url, timeouts)
+        assert isinstance(request.stream, httpx.SyncByteStream)
+        chunked = request.headers.get("transfer-encoding") == "chunked"
+        return self.exchange(
+            origin_of(request.url),
+            (request.method, request.url.raw_path.decode("ascii")),
+            request.headers.raw,
+            _in_chunks(request.stream) if chunked else request.stream,
+            request.extensions["timeout"],
+        )
+
+    def get(self, origin: str, target: str, headers: _Headers, timeouts: _Timeouts) -> httpx.Response:
+        """The same for what needs no `httpx.Request`: to make one takes longer than to send it."""
+        return self.exchange(origin, ("GET", target), headers, (), timeouts)
+
+    def exchange(
+        self,
+        origin: str,
+        line: tuple[str, str],
+        headers: _Headers,
+        body: Iterable[bytes],
+        timeouts: _Timeouts,
+    ) -> httpx.Response:
+        """The whole answer of `origin` to `line`, a method and a target.
+
+        Raises:
+            httpx.TransportError: there was none.
+        """
+        until = monotonic() + self._seconds
+        connection = self._connected(origin, timeouts)
         try:
             with _told(httpx.WriteTimeout, httpx.WriteError):
                 _limit(connection, timeouts["write"])
-                _send(connection, request)
+                _send(connection, line, headers, body)
             with _told(httpx.ReadTimeout, httpx.ReadError):
                 _limit(connection, timeouts["read"])
                 answer = connection.getresponse()
+                content = _read(answer, until)
         except BaseException:  # ^C as well; it goes on after the clearing up
-            self._forget(request.url, connection)
+            self._forget(origin, connection)
             raise
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.getheaders()]
-        stream = _Stream(self, request.url, connection, answer)
-        return httpx.Response(answer.status, headers=headers, stream=stream)
+        if not self._keep or answer.will_close:
+            self._forget(origin, connection)
+        fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.getheaders()]
+        return httpx.Response(answer.status, headers=fields, content=content)
 
-    def ended(self, url: httpx.URL, connection: _Connection, *, whole: bool) -> None:
-        """The answer was read, or given up: may the connection be used again?"""
-        if not (self._keep and whole and connection.sock is not None):
-            self._forget(url, connection)
-
-    def _connected(self, url: httpx.URL, timeouts: _Timeouts) -> _Connection:
+    def _connected(self, origin: str, timeouts: _Timeouts) -> _Connection:
         kept: dict[str, _Connection] = self._local.__dict__
-        connection = kept.get(origin_of(url))
+        connection = kept.get(origin)
         if connection is not None:
             if _alive(connection):
                 return connection
-            self._forget(url, connection)
-        connection = self._made(url, timeouts["connect"])
+            self._forget(origin, connection)
+        connection = self._made(origin, timeouts["connect"])
         with _told(httpx.ConnectTimeout, httpx.ConnectError):
             connection.connect()
         with self._guard:
             self._open.add(connection)
         if self._keep:
-            kept[origin_of(url)] = connection
+            kept[origin] = connection
         return connection
 
-    def _made(self, url: httpx.URL, timeout: float) -> _Connection:
-        host, port = url.raw_host.decode("ascii").strip("[]"), url.port
-        if url.scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=timeout, context=self._certificates)
-        return http.client.HTTPConnection(host, port, timeout=timeout)
+    def _made(self, origin: str, timeout: float) -> _Connection:
+        scheme, _, rest = origin.partition("://")
+        host, _, port = rest.rpartition(":")
+        if scheme == "https":
+            return http.client.HTTPSConnection(host, int(port), timeout=timeout, context=self._certificates)
+        return http.client.HTTPConnection(host, int(port), timeout=timeout)
 
-    def _forget(self, url: httpx.URL, connection: _Connection) -> None:
-        self._local.__dict__.pop(origin_of(url), None)
+    def _forget(self, origin: str, connection: _Connection) -> None:
+        self._local.__dict__.pop(origin, None)
         with self._guard:
             self._open.discard(connection)
         connection.close()
-
-
-class _Stream(httpx.SyncByteStream):
-    """An answer's body as it comes."""
-
-    def __init__(
-        self, owner: Connections, url: httpx.URL, connection: _Connection, answer: http.client.HTTPResponse
-    ) -> None:
-        self._owner = owner
-        self._url = url
-        self._connection = connection
-        self._answer = answer
-        self._whole = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        with _told(httpx.ReadTimeout, httpx.ReadError):
-            while piece := self._answer.read1(_PIECE):
-                yield piece
-            if self._answer.length:
-                raise httpx.RemoteProtocolError("the answer was cut off")
-        self._whole = True
-
-    def close(self) -> None:
-        self._answer.close()
-        whole = self._whole and not self._answer.will_close
-        self._owner.ended(self._url, self._connection, whole=whole)
 
 
 def _limit(connection: _Connection, seconds: float) -> None:
@@ -127,18 +131,33 @@ def _limit(connection: _Connection, seconds: float) -> None:
         connection.sock.settimeout(seconds)
 
 
-def _send(connection: _Connection, request: httpx.Request) -> None:
-    target = request.url.raw_path.decode("ascii")
-    connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-    for name, value in request.headers.raw:
+def _send(connection: _Connection, line: tuple[str, str], headers: _Headers, body: Iterable[bytes]) -> None:
+    connection.putrequest(*line, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers:
         connection.putheader(name, value)
     connection.endheaders()
-    assert isinstance(request.stream, httpx.SyncByteStream)
-    chunked = request.headers.get("transfer-encoding") == "chunked"
-    for piece in filter(None, request.stream):
-        connection.send(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-    if chunked:
-        connection.send(b"0\r\n\r\n")
+    for piece in filter(None, body):
+        connection.send(piece)
+
+
+def _in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in filter(None, pieces):
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
+
+
+def _read(answer: http.client.HTTPResponse, until: float) -> bytes:
+    """The body, given up when it is too long, or not there by `until` (monotonic)."""
+    with answer:
+        pieces, size = [], 0
+        while piece := answer.read1(_PIECE):
+            pieces.append(piece)
+            size += len(piece)
+            if size > _MAX_ANSWER or monotonic() > until:
+                raise TimeoutError("the answer does not end")
+        if answer.length:
+            raise http.client.IncompleteRead(b"", answer.length)
+    return b"".join(pieces)
 
 
 def _alive(connection: _Connection) -> bool:

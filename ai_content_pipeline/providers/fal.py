@@ -58,7 +58,7 @@ _PAGES = 50
 _KEPT, _TRUSTED = 7 * 24 * 3600, timedelta(days=6)
 #: How far a request's time in the listing may lie before ours.
 _SLACK = timedelta(minutes=10)
-_POLL = httpx.Timeout(30.0)
+_POLL = 30.0  # seconds
 _URLS = ("status_url", "response_url", "cancel_url")
 _CANCEL_ANSWERS = {
     "OK": CancelAnswer.CANCELLED,
@@ -143,7 +143,7 @@ class FalProvider:
         if not all(text(handle.data, name) for name in _URLS):
             return Gone("the record of the request does not say where fal has it")
         url = text(handle.data, "status_url")
-        response = self._get(f"{url}{'&' if '?' in url else '?'}logs=true")
+        response = self._http.get(f"{url}{'&' if '?' in url else '?'}logs=true", self._api.headers, _POLL)
         if says_404(response):
             return Gone(f"fal does not know the request: {self._http.said(response)}")
         status = object_of(self._http.checked(response))
@@ -159,15 +159,8 @@ class FalProvider:
         said = last_line(log) if word == "IN_PROGRESS" else f"fal says {word}"
         return Running(progress(log), self._http.words(said or "") or None)
 
-    def _get(self, url: str) -> httpx.Response:
-        """Without a client's cookies, redirects and hooks, which cost as much as the request itself."""
-        extensions = {"timeout": _POLL.as_dict()}
-        return self._http.handle_request(
-            httpx.Request("GET", url, headers=self._api.headers, extensions=extensions)
-        )
-
     def _result(self, handle: Handle, status: Mapping[str, Json]) -> JobStatus:
-        response = self._get(text(handle.data, "response_url"))
+        response = self._http.get(text(handle.data, "response_url"), self._api.headers, _POLL)
         if says_404(response):
             return Gone(f"fal no longer has the result: {self._http.said(response)}")
         ended = result_of(response, status, self._http.words)

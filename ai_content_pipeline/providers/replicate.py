@@ -58,7 +58,7 @@ from ai_content_pipeline.providers.transport import Patience, VendorTransport
 
 _HOME = "https://api.replicate.com"
 _ENDPOINT = re.compile(r"\w[\w.-]*/\w[\w.-]*(:[0-9a-f]{8,64})?", re.ASCII)
-_POLL = httpx.Timeout(30.0)
+_POLL = 30.0  # seconds
 #: Replicate deletes what an API prediction took and made this long after its end.
 _KEPT = timedelta(hours=1)
 #: An upload is used again until this long before its end.
@@ -156,7 +156,7 @@ class ReplicateProvider:
     def poll(self, handle: Handle) -> JobStatus:
         if not text(handle.data, "base"):
             return Gone("the record of the prediction does not say where it was made")
-        response = self._api.get(self._path(handle))
+        response = self._http.get(f"{self._base}{self._path(handle)}", self._api.headers, _POLL)
         if says_404(response):
             return Gone(f"replicate does not know the prediction: {self._http.said(response)}")
         prediction = object_of(self._http.checked(response))

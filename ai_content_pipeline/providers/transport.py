@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 
 import httpx
 
@@ -36,7 +35,6 @@ from ai_content_pipeline.providers.connections import Connections
 from ai_content_pipeline.providers.pace import Pace, pace_of
 
 _PLAIN = 2048  # characters of a URL that surely can be parsed
-_MAX_ANSWER = 256 * 1024**2  # bytes; results may be inside, as data: URIs
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +51,21 @@ class Patience:
 class Seen:
     """What the vendor's last answer said beside its body. `ahead`: its clock less ours."""
 
-    request_id: str | None = None
-    billable_units: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     retry_after: float | None = None  # seconds
-    limits: Mapping[str, str] | None = None  # the ratelimit-* headers
     ahead: timedelta | None = None
+
+    @property
+    def request_id(self) -> str | None:
+        return self.headers.get("x-fal-request-id") or self.headers.get("x-request-id")
+
+    @property
+    def billable_units(self) -> str | None:
+        return self.headers.get("x-fal-billable-units")
+
+    @property
+    def limits(self) -> dict[str, str]:
+        return {name: value for name, value in self.headers.items() if name.startswith("ratelimit-")}
 
 
 @dataclass(slots=True)
@@ -80,7 +88,7 @@ class VendorTransport(httpx.BaseTransport):
         hosts: tuple[str, ...],
         override: str | None = None,
         patience: Patience | None = None,
-        inner: httpx.BaseTransport | None = None,
+        inner: Connections | None = None,
         heard: Callable[[Pace], object] = id,
     ) -> None:
         _hush()
@@ -88,16 +96,16 @@ class VendorTransport(httpx.BaseTransport):
         self._heard = heard
         self._vendor = vendor
         self._secrets = [part for part in (secret, *secret.split(":")) if len(part) > 7]
-        origins = {override} if override else {f"https://{host}" for host in hosts}
-        self._begins = tuple(f"{origin}/" for origin in origins)
-        self._origins = frozenset(origin_of(httpx.URL(origin)) for origin in origins)
+        homes = {override} if override else {f"https://{host}" for host in hosts}
+        self._homes = {f"{home}/": origin_of(httpx.URL(home)) for home in homes}
+        self._origins = frozenset(self._homes.values())
         self._patience = patience or Patience()
         self._local = threading.local()
         # Now, when nothing has been claimed: a request that could not be sent would be one in doubt.
         tls = authorities() if any(origin.startswith("https:") for origin in self._origins) else None
-        self._pool = inner or Connections(tls, keep=True)
+        self._pool = inner or Connections(tls, keep=True, whole=self._patience.whole)
         # A kept connection that the vendor is just closing would leave a submit in doubt for nothing.
-        self._fresh = inner or Connections(tls, keep=False)
+        self._fresh = inner or Connections(tls, keep=False, whole=self._patience.whole)
 
     def __repr__(self) -> str:
         return f"VendorTransport({self._vendor!r})"
@@ -136,24 +144,39 @@ class VendorTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._guard(request.url)
-        self._bound(request)
+        request.extensions["timeout"] = self._timeouts(request.extensions.get("timeout", {}))
         attempt: _Attempt | None = getattr(self._local, "attempt", None)
         if attempt is not None:
             return self._send_once(request, attempt)
-        try:
-            return self._whole(self._pool.handle_request(request))
-        except httpx.HTTPError as error:
-            # Not an httpx error any more, so that no client sends it again by itself: the caller does.
-            raise ProviderUnavailable(f"{self._vendor} does not answer ({_name(error)})") from error
+        return self._free(lambda: self._pool.handle_request(request))
+
+    def get(self, url: str, headers: httpx.Headers, seconds: float) -> httpx.Response:
+        """A free request as a client sends it, but without its cookies, redirects and hooks, and without
+        parsing a URL that is as vendors write them: each costs as much as the request."""
+        timeouts = self._timeouts(dict.fromkeys(("connect", "read", "write"), seconds))
+        home = self._home(url)
+        if home is None:
+            request = httpx.Request("GET", url, headers=headers, extensions={"timeout": timeouts})
+            return self.handle_request(request)
+        host = home.split("/")[2].encode("ascii")
+        fields = [(b"Host", host), *headers.raw]
+        target = url[len(home) - 1 :]
+        return self._free(lambda: self._pool.get(self._homes[home], target, fields, timeouts))
 
     def trusts(self, url: str) -> bool:
         """Whether a credential may be sent to `url`."""
-        if url.startswith(self._begins) and url.isprintable() and len(url) < _PLAIN:
-            return True  # as vendors write them: parsing takes as long as a whole poll
+        if self._home(url) is not None:
+            return True
         try:
             return origin_of(httpx.URL(url)) in self._origins
         except (httpx.InvalidURL, ValueError):
             return False
+
+    def _home(self, url: str) -> str | None:
+        """Where `url` leads, without parsing it, if it is written as vendors write them."""
+        if not (url.isascii() and url.isprintable() and len(url) < _PLAIN) or " " in url or "#" in url:
+            return None
+        return next((home for home in self._homes if url.startswith(home)), None)
 
     def said(self, response: httpx.Response) -> str:
         """What an error answer says, safe to show."""
@@ -189,7 +212,8 @@ class VendorTransport(httpx.BaseTransport):
         attempt.sent = True
         pace = Pace()
         try:
-            response = self._whole(self._fresh.handle_request(request))
+            response = self._fresh.handle_request(request)
+            self._note(response)
             pace = pace_of(response)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             # No connection, or no TLS: no byte of the request left.
@@ -215,23 +239,20 @@ class VendorTransport(httpx.BaseTransport):
                 hint="a job that was sent elsewhere (to a sandbox) is collected with the same settings",
             )
 
-    def _bound(self, request: httpx.Request) -> None:
+    def _timeouts(self, asked: Mapping[str, float | None]) -> dict[str, float]:
         """No wait without an end, also where the client asks for none."""
-        asked = request.extensions.get("timeout", {})
         ours = {name: getattr(self._patience, name) for name in ("connect", "read", "write")}
-        request.extensions["timeout"] = {
-            name: limit if asked.get(name) is None else min(limit, asked[name])
+        return {
+            name: limit if (wish := asked.get(name)) is None else min(limit, wish)
             for name, limit in ours.items()
         }
 
-    def _whole(self, response: httpx.Response) -> httpx.Response:
-        """The answer with its body, read within `patience.whole` seconds."""
-        assert isinstance(response.stream, httpx.SyncByteStream)
-        response.stream = _Bounded(response.stream, monotonic() + self._patience.whole)
+    def _free(self, send: Callable[[], httpx.Response]) -> httpx.Response:
         try:
-            response.read()
-        finally:
-            response.close()
+            response = send()
+        except httpx.HTTPError as error:
+            # Not an httpx error any more, so that no client sends it again by itself: the caller does.
+            raise ProviderUnavailable(f"{self._vendor} does not answer ({_name(error)})") from error
         self._note(response)
         return response
 
@@ -239,32 +260,8 @@ class VendorTransport(httpx.BaseTransport):
         headers, ahead = response.headers, self.seen.ahead
         if date := http_date(headers.get("date")):
             ahead = date - datetime.now(UTC)
-        self.seen = Seen(
-            request_id=headers.get("x-fal-request-id") or headers.get("x-request-id"),
-            billable_units=headers.get("x-fal-billable-units"),
-            retry_after=retry_after(response),
-            limits={name: value for name, value in headers.items() if name.startswith("ratelimit-")},
-            ahead=ahead,
-        )
-
-
-class _Bounded(httpx.SyncByteStream):
-    """A body that is given up when it is too long, or not there by `until`."""
-
-    def __init__(self, stream: httpx.SyncByteStream, until: float) -> None:
-        self._stream = stream
-        self._until = until
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for piece in self._stream:
-            size += len(piece)
-            if size > _MAX_ANSWER or monotonic() > self._until:
-                raise httpx.ReadTimeout("the answer does not end")
-            yield piece
-
-    def close(self) -> None:
-        self._stream.close()
+        asks = not response.is_success or "retry-after" in headers
+        self.seen = Seen(headers, retry_after(response) if asks else None, ahead)
 
 
 def _name(error: Exception) -> str:

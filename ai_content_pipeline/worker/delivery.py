@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import time
 from collections.abc import Sequence
 from datetime import datetime
 
-import httpcore
 import httpx
 
 from ai_content_pipeline.errors import BadMedia
 from ai_content_pipeline.jobs import Json
-from ai_content_pipeline.media.certificates import authorities
-from ai_content_pipeline.media.guarded import GuardedBackend, Resolve, resolve
+from ai_content_pipeline.media.exchange import Exchange, pieces
+from ai_content_pipeline.media.guarded import Guard, Resolve, resolve
 from ai_content_pipeline.media.hosts import HostRule, check_url, port_of
-from ai_content_pipeline.media.timed import TimedBackend
 
 SECONDS = 10.0
 _MOST_READ = 64 << 10  # bytes of an answer
@@ -80,34 +79,18 @@ def post(
         checked = check_callback(url, allow)
     except BadMedia as error:
         raise Undelivered(error.message, final=True) from error
-    backend = TimedBackend(GuardedBackend(allow, resolve), time.monotonic() + seconds)
+    exchange = Exchange(Guard(allow, resolve), time.monotonic() + seconds, seconds, context=context)
+    sent = {"Content-Type": "application/json", "User-Agent": "ai-content-pipeline", **headers}
     try:
-        with httpcore.ConnectionPool(context or authorities(), network_backend=backend) as pool:
-            status = _status(pool, checked, body, headers, seconds)
+        with exchange.answer("POST", checked, sent, body) as answer:
+            status, size = answer.status, 0
+            for piece in pieces(answer, _MOST_READ):
+                size += len(piece)
+                if size > _MOST_READ:
+                    break
     except BadMedia as error:  # at the moment of connecting: the name leads where nothing is sent
         raise Undelivered(error.message) from error
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, ssl.SSLError) as error:
+    except (OSError, http.client.HTTPException) as error:
         raise Undelivered(f"no answer ({type(error).__name__})") from error
     if not 200 <= status < 300:
         raise Undelivered(f"the receiver answers {status}", final=status == 410)
-
-
-def _status(
-    pool: httpcore.ConnectionPool, url: httpx.URL, body: bytes, headers: dict[str, str], seconds: float
-) -> int:
-    target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-    sent: dict[bytes | str, bytes | str] = {
-        "Content-Type": "application/json",
-        "User-Agent": "ai-content-pipeline",
-    }
-    for name, value in headers.items():
-        sent[name] = value
-    sent |= {"Content-Length": str(len(body)), "Host": url.netloc.decode("ascii")}
-    timeout = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
-    with pool.stream("POST", target, headers=sent, content=body, extensions={"timeout": timeout}) as answer:
-        size = 0
-        for piece in answer.iter_stream():
-            size += len(piece)
-            if size > _MOST_READ:
-                break
-        return int(answer.status)

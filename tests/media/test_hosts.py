@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import cast
 
-import httpcore
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis.strategies import ip_addresses
 
 from ai_content_pipeline.errors import BadMedia
-from ai_content_pipeline.media.guarded import GuardedBackend
+from ai_content_pipeline.media.guarded import Guard
 from ai_content_pipeline.media.hosts import HostRule, blocked, check_url, origin_of
 
 PUBLIC = HostRule()
@@ -155,7 +156,9 @@ def test_an_origin_spells_out_its_port() -> None:
     assert origin_of(httpx.URL("https://x.example:80")) != origin_of(httpx.URL("https://x.example"))
 
 
-class Stream(httpcore.NetworkStream):
+class Opened:
+    """A socket that nobody is at the other end of."""
+
     def __init__(self, peer: str) -> None:
         self.peer = peer
         self.closed = False
@@ -163,25 +166,26 @@ class Stream(httpcore.NetworkStream):
     def close(self) -> None:
         self.closed = True
 
-    def get_extra_info(self, info: str) -> object:
-        return (self.peer, 443) if info == "server_addr" else None
+    def getpeername(self) -> tuple[str, int]:
+        return (self.peer, 443)
 
 
-class Plain(httpcore.NetworkBackend):
+class Network:
     """Connects to nothing and remembers where to; `peers` are what getpeername shows, errors are raised."""
 
     def __init__(self, **peers: str | Exception) -> None:
         self.peers = peers
         self.asked: list[str] = []
-        self.streams: list[Stream] = []
+        self.opened: list[Opened] = []
 
-    def connect_tcp(self, host: str, *_: object, **__: object) -> httpcore.NetworkStream:
+    def __call__(self, address: tuple[str, int], seconds: float) -> socket.socket:
+        host = address[0]
         self.asked.append(host)
         peer = self.peers.get(host, host)
         if isinstance(peer, Exception):
             raise peer
-        self.streams.append(Stream(peer))
-        return self.streams[-1]
+        self.opened.append(Opened(peer))
+        return cast(socket.socket, self.opened[-1])
 
 
 def test_the_socket_is_opened_to_the_checked_address_itself() -> None:
@@ -193,9 +197,9 @@ def test_the_socket_is_opened_to_the_checked_address_itself() -> None:
         looked_up.append(host)
         return next(answers)
 
-    plain = Plain()
-    GuardedBackend(PUBLIC, rebinding, plain).connect_tcp("evil.example", 443)
-    assert plain.asked == ["8.8.8.8"]
+    network = Network()
+    Guard(PUBLIC, rebinding, network).dial("evil.example", 443, 1.0)
+    assert network.asked == ["8.8.8.8"]
     assert looked_up == ["evil.example"]
 
 
@@ -204,45 +208,43 @@ def test_the_socket_is_opened_to_the_checked_address_itself() -> None:
 )
 def test_one_forbidden_address_forbids_the_name(addresses: list[str]) -> None:
     """A name with a public and a private address is refused whole, before any socket is opened."""
-    plain = Plain()
+    network = Network()
     with pytest.raises(BadMedia, match=r"evil\.nip\.io is at"):
-        GuardedBackend(PUBLIC, lambda host, port: addresses, plain).connect_tcp("evil.nip.io", 443)
-    assert plain.asked == []
+        Guard(PUBLIC, lambda host, port: addresses, network).dial("evil.nip.io", 443, 1.0)
+    assert network.asked == []
 
 
 def test_a_socket_that_ended_elsewhere_is_refused() -> None:
     """Whatever the network did: the peer must be the address that was checked."""
-    plain = Plain(**{"8.8.8.8": "10.0.0.1"})
+    network = Network(**{"8.8.8.8": "10.0.0.1"})
     with pytest.raises(BadMedia, match="another address"):
-        GuardedBackend(PUBLIC, lambda host, port: ["8.8.8.8"], plain).connect_tcp("x.example", 443)
-    assert plain.streams[0].closed
+        Guard(PUBLIC, lambda host, port: ["8.8.8.8"], network).dial("x.example", 443, 1.0)
+    assert network.opened[0].closed
 
 
 def test_the_next_address_is_tried() -> None:
     """A host whose first address does not answer is reached by its second."""
-    plain = Plain(**{"8.8.8.8": httpcore.ConnectError("refused")})
-    backend = GuardedBackend(PUBLIC, lambda host, port: ["8.8.8.8", "8.8.4.4"], plain)
-    backend.connect_tcp("x.example", 443)
-    assert plain.asked == ["8.8.8.8", "8.8.4.4"]
+    network = Network(**{"8.8.8.8": ConnectionRefusedError("refused")})
+    guard = Guard(PUBLIC, lambda host, port: ["8.8.8.8", "8.8.4.4"], network)
+    guard.dial("x.example", 443, 1.0)
+    assert network.asked == ["8.8.8.8", "8.8.4.4"]
 
 
 def test_a_plain_http_override_stays_on_this_machine() -> None:
     """The sandbox's name that suddenly resolves elsewhere is not spoken to."""
     allow = HostRule.of("http://sandbox.test:4010")
-    GuardedBackend(allow, lambda host, port: ["127.0.0.1"], Plain()).connect_tcp("sandbox.test", 4010)
+    Guard(allow, lambda host, port: ["127.0.0.1"], Network()).dial("sandbox.test", 4010, 1.0)
     for address in ("10.0.0.1", "8.8.8.8"):
         with pytest.raises(BadMedia):
-            GuardedBackend(allow, lambda host, port, a=address: [a], Plain()).connect_tcp(
-                "sandbox.test", 4010
-            )
+            Guard(allow, lambda host, port, a=address: [a], Network()).dial("sandbox.test", 4010, 1.0)
 
 
 def test_an_https_override_may_be_private() -> None:
     """A company's gateway has a private address; only that gateway is exempt."""
-    backend = GuardedBackend(HostRule.of("https://gateway.test"), lambda host, port: ["10.0.0.1"], Plain())
-    backend.connect_tcp("gateway.test", 443)
+    guard = Guard(HostRule.of("https://gateway.test"), lambda host, port: ["10.0.0.1"], Network())
+    guard.dial("gateway.test", 443, 1.0)
     with pytest.raises(BadMedia):
-        backend.connect_tcp("gateway.test", 8443)
+        guard.dial("gateway.test", 8443, 1.0)
 
 
 def test_a_name_that_does_not_resolve_may_mend() -> None:
@@ -251,7 +253,7 @@ def test_a_name_that_does_not_resolve_may_mend() -> None:
     def no_dns(host: str, port: int) -> list[str]:
         raise OSError("Temporary failure in name resolution")
 
-    with pytest.raises(httpcore.ConnectError):
-        GuardedBackend(PUBLIC, no_dns, Plain()).connect_tcp("x.example", 443)
-    with pytest.raises(httpcore.ConnectError):
-        GuardedBackend(PUBLIC, lambda host, port: [], Plain()).connect_tcp("x.example", 443)
+    with pytest.raises(OSError, match="cannot be resolved"):
+        Guard(PUBLIC, no_dns, Network()).dial("x.example", 443, 1.0)
+    with pytest.raises(OSError, match="has no address"):
+        Guard(PUBLIC, lambda host, port: [], Network()).dial("x.example", 443, 1.0)

@@ -45,6 +45,7 @@ from ai_content_pipeline.jobs import (
 from ai_content_pipeline.media.download import download
 from ai_content_pipeline.media.hosts import HostRule
 from ai_content_pipeline.media.probe import verify
+from ai_content_pipeline.providers.connections import Connections
 from ai_content_pipeline.providers.fal import FalProvider
 from ai_content_pipeline.providers.protocol import Provider, Surroundings
 from ai_content_pipeline.sandbox import Clock, Match, Rule, Sandbox, Settings
@@ -77,13 +78,13 @@ def told(tmp_path: Path) -> Iterator[Callable[..., FalProvider]]:
     def make(*answers: tuple[int, Json]) -> FalProvider:
         left = iter(answers)
 
-        class Scripted(httpx.BaseTransport):
-            def handle_request(self, request: httpx.Request) -> httpx.Response:
+        class Scripted(Connections):
+            def exchange(self, *_: object) -> httpx.Response:
                 status, body = next(left)
                 return httpx.Response(status, json=body)
 
         provider = FalProvider(Surroundings({"FAL_KEY": "id:canary-key"}, tmp_path, lambda sha: tmp_path))
-        provider._http._pool = provider._http._fresh = Scripted()
+        provider._http._pool = provider._http._fresh = Scripted(None, keep=True)
         made.append(provider)
         return provider
 

@@ -41,6 +41,7 @@ from ai_content_pipeline.jobs import (
 from ai_content_pipeline.media.download import download
 from ai_content_pipeline.media.hosts import HostRule
 from ai_content_pipeline.media.probe import verify
+from ai_content_pipeline.providers.connections import Connections
 from ai_content_pipeline.providers.protocol import Provider, Surroundings
 from ai_content_pipeline.providers.replicate import ReplicateProvider
 from ai_content_pipeline.sandbox import Clock, Match, Rule, Sandbox, Settings
@@ -74,15 +75,15 @@ def told(tmp_path: Path) -> Iterator[Callable[..., ReplicateProvider]]:
     def make(*answers: tuple[int, Json]) -> ReplicateProvider:
         left = iter(answers)
 
-        class Scripted(httpx.BaseTransport):
-            def handle_request(self, request: httpx.Request) -> httpx.Response:
+        class Scripted(Connections):
+            def exchange(self, *_: object) -> httpx.Response:
                 status, body = next(left)
                 return httpx.Response(status, json=body)
 
         provider = ReplicateProvider(
             Surroundings({"REPLICATE_API_TOKEN": "r8_canary-token"}, tmp_path, lambda sha: tmp_path)
         )
-        provider._http._pool = provider._http._fresh = Scripted()
+        provider._http._pool = provider._http._fresh = Scripted(None, keep=True)
         made.append(provider)
         return provider
 
@@ -418,17 +419,17 @@ def test_a_record_without_its_place_is_gone(told: Callable[..., ReplicateProvide
 
 def test_an_id_is_no_path(told: Callable[..., ReplicateProvider]) -> None:
     """A strange id asks for a strange prediction, and not for another part of the API."""
-    seen: list[bytes] = []
+    seen: list[str] = []
     rep = told()
 
-    class Notes(httpx.BaseTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            seen.append(request.url.raw_path)
+    class Notes(Connections):
+        def exchange(self, origin: str, line: tuple[str, str], *_: object) -> httpx.Response:
+            seen.append(line[1])
             return httpx.Response(200, json={"status": "starting"})
 
-    rep._http._pool = Notes()
+    rep._http._pool = Notes(None, keep=True)
     rep.poll(Handle("../account?x=/y", {"base": "https://api.replicate.com"}))
-    assert seen == [b"/v1/predictions/..%2Faccount%3Fx%3D%2Fy"]
+    assert seen == ["/v1/predictions/..%2Faccount%3Fx%3D%2Fy"]
 
 
 # ---- cancelling -------------------------------------------------------------------------------------

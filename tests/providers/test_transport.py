@@ -27,6 +27,7 @@ from ai_content_pipeline.errors import (
     ProviderUnavailable,
 )
 from ai_content_pipeline.media import certificates
+from ai_content_pipeline.providers.connections import Connections
 from ai_content_pipeline.providers.fal_sdk import point
 from ai_content_pipeline.providers.transport import Patience, VendorTransport
 
@@ -36,15 +37,20 @@ ACCEPTED = httpx.Response(200, json={"request_id": "r1"})
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-class Inner(httpx.BaseTransport):
+class Inner(Connections):
     """The network: notes every request, and answers as it is told."""
 
     def __init__(self, answer: Answer | httpx.Response | Exception) -> None:
+        super().__init__(None, keep=False)
         self.answer = answer
         self.requests: list[httpx.Request] = []
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
+    def exchange(self, origin, line, headers, body, timeouts):
+        method, target = line
+        content, extensions = b"".join(body), {"timeout": timeouts}
+        request = httpx.Request(
+            method, origin + target, headers=headers, content=content, extensions=extensions
+        )
         self.requests.append(request)
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -52,7 +58,9 @@ class Inner(httpx.BaseTransport):
             return httpx.Response(
                 self.answer.status_code, headers=self.answer.headers, content=self.answer.content
             )
-        return self.answer(request)
+        response = self.answer(request)
+        response.read()
+        return response
 
 
 def transport(answer: Answer | httpx.Response | Exception, **more: Any) -> tuple[VendorTransport, Inner]:
