@@ -37,7 +37,7 @@ from ai_content_pipeline.generation.orders import Made, Order
 from ai_content_pipeline.generation.owners import Owners
 from ai_content_pipeline.generation.reconcile import Reconciler
 from ai_content_pipeline.generation.rhythm import LATEST_LOOK, LONGEST_POLL, poll_ages, retry_delays
-from ai_content_pipeline.generation.store import OPEN, Cap, Claimed, Job, State, Store, claimable
+from ai_content_pipeline.generation.store import OPEN, Cap, Claim, Claimed, Job, State, Store, claimable
 from ai_content_pipeline.jobs import (
     Billed,
     Failed,
@@ -51,7 +51,6 @@ from ai_content_pipeline.jobs import (
     Running,
     Succeeded,
     Upload,
-    WireRequest,
 )
 from ai_content_pipeline.providers.protocol import Provider
 
@@ -183,12 +182,12 @@ class Door:
                 f"{order.estimate} more would pass the cap",
                 hint="raise max_cost or --max-cost, and run the same command again",
             )
-        return self._post(provider, wire, key) if claimed is Claimed.MINE else self._known(key)
+        return self._post(provider, claim) if claimed is Claimed.MINE else self._known(key)
 
-    def _post(self, provider: Provider, wire: WireRequest, key: str) -> Job:
-        me = self.owners.me
+    def _post(self, provider: Provider, claim: Claim) -> Job:
+        key, me = claim.key, self.owners.me
         try:
-            handle = provider.submit(wire, key)
+            handle = provider.submit(claim.wire, key)
         except NotAccepted as refusal:
             if refusal.temporary:
                 self.store.released(key, me, refusal.message, self.clock.now())
@@ -200,11 +199,24 @@ class Door:
         except Exception as error:  # noqa: BLE001  whatever went wrong, the request may have left
             message = f"{type(error).__name__}: {error}"
             return self.store.doubted(key, me, message, self.clock.now())
+        now = self.clock.now()
+        if provider.repeatable and (
+            ended := self._ended_at_once(orders.accepted(claim, handle, now), provider)
+        ):
+            return ended
         try:
-            now, durable = self.clock.now(), not provider.repeatable
-            return self.store.submitted(key, me, handle, now, durable=durable)
+            return self.store.submitted(key, me, handle, now, durable=not provider.repeatable)
         except JournalError as error:
             raise outcomes.unrecorded(provider.name, handle, error) from error
+
+    def _ended_at_once(self, job: Job, provider: Provider) -> Job | None:
+        """The end of a job whose files are here with its acceptance: the journal hears of both together.
+        Where asking again is free, a job's id is worth no write of its own."""
+        assert job.handle is not None
+        status = self._status(provider, job.handle, self.gate(provider.name))
+        if isinstance(status, Succeeded) and status.outputs and all(one.path for one in status.outputs):
+            return self._ended(job, provider, status)
+        return None
 
     def _seed(self, request: JobRequest, key: str) -> int | None:
         """The user's seed, or one made of it and the key; for a redo, or without one, of the key alone."""
@@ -338,7 +350,7 @@ class Door:
 
     def _ended(self, job: Job, provider: Provider, status: Succeeded | Failed | Gone) -> Job:
         if isinstance(status, Succeeded):
-            ending = orders.ending(job, status) if job.state is State.SUBMITTED else None
+            ending = orders.ending(job, status) if job.state is not State.FINISHED else None
             if ending is not None and (ending.urls or not status.outputs):
                 job, ending = self.store.finished(job.key, ending), None  # before anything is downloaded
             try:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from ai_content_pipeline.errors import JournalError
 from ai_content_pipeline.generation import rows
 from ai_content_pipeline.generation.rows import JOB_COLUMNS, micros, moment
-from ai_content_pipeline.generation.store import MOVES, Cap, Claim, Claimed, Ending, Run, State
+from ai_content_pipeline.generation.store import MOVES, OPEN, Cap, Claim, Claimed, Ending, Run, State
 from ai_content_pipeline.jobs import Billed
 
 # ruff: noqa: S608  statements are put together from our own column names and marks, never from values
 Value = str | int | None
 Row = tuple[Value, ...]  # in the order of `JOB_COLUMNS`
+
+#: The rows of jobs on their way, by key, as this process wrote them last: reading one back takes as long as
+#: writing it. What is here may be out of date (a transaction may have failed since), so every write asks for
+#: the state and owner that it knows of.
+Known = dict[str, dict[str, Value]]
 
 SELECT_JOB = f"SELECT {', '.join(JOB_COLUMNS)} FROM job"
 
@@ -30,7 +35,7 @@ _ALREADY = {
 }
 
 
-def claim(db: sqlite3.Connection, wish: Claim, now: int) -> Claimed:
+def claim(db: sqlite3.Connection, known: Known, wish: Claim, now: int) -> Claimed:
     # What costs nothing is never refused, even where reported costs have passed the cap already.
     refused = wish.reserve and any(committed(db, cap) + wish.reserve > cap.micro for cap in wish.caps)
     columns = rows.intent(wish, now)
@@ -48,6 +53,7 @@ def claim(db: sqlite3.Connection, wish: Claim, now: int) -> Claimed:
         "INSERT INTO charge (key, run, model, at, reserved, status) VALUES (?, ?, ?, ?, ?, 'reserved')",
         (wish.key, wish.run, str(wish.description.get("model", wish.endpoint)), now, wish.reserve),
     )
+    known[wish.key] = rows.UNCLAIMED | columns
     return Claimed.MINE
 
 
@@ -60,47 +66,75 @@ def _inserted(db: sqlite3.Connection, otherwise: str, columns: dict[str, Value])
 
 def move(
     db: sqlite3.Connection,
+    known: Known,
     key: str,
     to: State,
     held_by: str | None = None,
-    by_way_of: State | None = None,
+    by_way_of: tuple[State, ...] = (),
     /,
     **columns: Value,
 ) -> Row:
-    """Bring a job to state `to` (through `by_way_of`, if given), setting `columns`, if that is legal and,
+    """Bring a job to state `to` (through those of `by_way_of`), setting `columns`, if that is legal and,
     where given, `held_by` owns it.
 
     Two processes must never both think that they hold a job: that is how money is lost.
     """
-    row = db.execute(f"{SELECT_JOB} WHERE key=?", (key,)).fetchone()
-    if row is None:
-        raise JournalError(f"job {key[:12]} is not in the journal")
-    now = dict(zip(JOB_COLUMNS, row, strict=True))
-    if held_by is not None and now["owner"] != held_by:
-        raise JournalError(f"job {key[:12]} belongs to another process; this one must not touch it")
-    path = [State(now["state"]), *([] if by_way_of is None else [by_way_of]), to]
-    if any(after not in MOVES[before] for before, after in pairwise(path)):
-        raise JournalError(
-            f"job {key[:12]} cannot go from {now['state']} to {to}: the journal and this process disagree"
-        )
+    path = (*by_way_of, to)
     columns["state"] = to.value
+    now = known.pop(key, None)
+    if now is None or _against(now, path, held_by) or not _written(db, now, columns):
+        row = db.execute(f"{SELECT_JOB} WHERE key=?", (key,)).fetchone()
+        if row is None:
+            raise JournalError(f"job {key[:12]} is not in the journal")
+        now = dict(zip(JOB_COLUMNS, row, strict=True))
+        if fault := _against(now, path, held_by):
+            raise JournalError(f"job {key[:12]} {fault}")
+        _written(db, now, columns)
+    after = now | columns
+    if to in OPEN:
+        known[key] = after
+    return tuple(after.values())
+
+
+def _against(now: dict[str, Value], path: Sequence[State], held_by: str | None) -> str | None:
+    """What forbids a job that is as in `now` to go that way."""
+    if held_by is not None and now["owner"] != held_by:
+        return "belongs to another process; this one must not touch it"
+    before = State(str(now["state"]))
+    for after in path:
+        if after not in MOVES[before]:
+            return f"cannot go from {now['state']} to {path[-1]}: the journal and this process disagree"
+        before = after
+    return None
+
+
+def _written(db: sqlite3.Connection, now: dict[str, Value], columns: dict[str, Value]) -> bool:
+    """Whether the job was still as in `now`, and has `columns` from here on."""
     assignments = ", ".join(f"{name}=?" for name in columns)
-    db.execute(f"UPDATE job SET {assignments} WHERE key=?", (*columns.values(), key))
-    return tuple((now | columns).values())
+    query = f"UPDATE job SET {assignments} WHERE key=? AND state=? AND owner=?"
+    values = (*columns.values(), now["key"], now["state"], now["owner"])
+    return db.execute(query, values).rowcount == 1
 
 
-def finish(db: sqlite3.Connection, key: str, ending: Ending) -> Row:
+def finish(db: sqlite3.Connection, known: Known, key: str, ending: Ending) -> Row:
     settle(db, key, "settled", ending.cost)
-    return move(db, key, State.FINISHED, **rows.ended(ending))
+    return move(db, known, key, State.FINISHED, None, _before(ending), **rows.ended(ending))
 
 
-def complete(db: sqlite3.Connection, key: str, ending: Ending | None, stored: dict[str, Value]) -> Row:
+def complete(
+    db: sqlite3.Connection, known: Known, key: str, ending: Ending | None, stored: dict[str, Value]
+) -> Row:
     """DONE, with the columns `stored`; with `ending` it was FINISHED by this only."""
     columns: dict[str, Value] = {"reason": None, "message": None}
     if ending is None:
-        return move(db, key, State.DONE, **columns, **stored)
+        return move(db, known, key, State.DONE, **columns, **stored)
     settle(db, key, "settled", ending.cost)
-    return move(db, key, State.DONE, None, State.FINISHED, **columns, **rows.ended(ending) | stored)
+    way = (*_before(ending), State.FINISHED)
+    return move(db, known, key, State.DONE, None, way, **columns, **rows.ended(ending) | stored)
+
+
+def _before(ending: Ending) -> tuple[State, ...]:
+    return () if ending.accepted is None else (State.SUBMITTED,)
 
 
 def settle(db: sqlite3.Connection, key: str, status: str, reported: int | None) -> None:

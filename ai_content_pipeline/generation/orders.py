@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
 from ai_content_pipeline.artifacts import Artifact, Role
 from ai_content_pipeline.cost import CostEstimate, to_micro
 from ai_content_pipeline.generation import keys
-from ai_content_pipeline.generation.store import Cap, Claim, Ending, Job
-from ai_content_pipeline.jobs import JobRequest, Json, Succeeded, WireRequest
+from ai_content_pipeline.generation.store import Cap, Claim, Ending, Job, State
+from ai_content_pipeline.jobs import Handle, JobRequest, Json, Succeeded, WireRequest
 
 #: A vendor that reports a job dearer than this, in dollars, is not believed.
 _INCREDIBLE = Decimal(1_000_000)
@@ -99,10 +100,34 @@ def _description(request: JobRequest, seed: int | None, order: Order) -> dict[st
     }
 
 
+def accepted(claim: Claim, handle: Handle, now: datetime) -> Job:
+    """A job that was accepted just now, of which the journal knows no more than the claim."""
+    return Job(
+        key=claim.key,
+        lineage=claim.lineage,
+        take=claim.take,
+        provider=claim.provider,
+        endpoint=claim.endpoint,
+        state=State.INTENT,
+        description=claim.description,
+        wire=claim.wire,
+        outputs=claim.outputs,
+        run=claim.run,
+        address=claim.address,
+        owner=claim.owner,
+        handle=handle,
+        unit_price=claim.unit_price,
+        submitted_at=now,
+    )
+
+
 def ending(job: Job, status: Succeeded) -> Ending:
     """What the journal is told of a job that ended well."""
     urls = tuple(output.url for output in status.outputs if output.url is not None)
-    return Ending(urls, status.units, _reported_cost(job, status), status.expires, tuple(status.notes))
+    cost, accepted = _reported_cost(job, status), None
+    if job.state is State.INTENT and job.handle is not None and job.submitted_at is not None:
+        accepted = (job.handle, job.submitted_at)
+    return Ending(urls, status.units, cost, status.expires, tuple(status.notes), accepted)
 
 
 def _reported_cost(job: Job, status: Succeeded) -> int | None:

@@ -19,6 +19,11 @@ JOB_COLUMNS = (
     "cost", "billed", "reason", "message", "notes", "intent_at", "submitted_at", "ended_at", "expires",
 )  # fmt: skip
 
+#: What a job has in the columns that its claim does not give (`schema` says the same).
+UNCLAIMED: dict[str, str | int | None] = dict.fromkeys(JOB_COLUMNS) | {
+    "urls": "[]", "artifacts": "[]", "billed": Billed.UNKNOWN.value, "notes": "[]",
+}  # fmt: skip
+
 #: Characters of a vendor's message that are kept.
 _MESSAGE = 2000
 
@@ -86,9 +91,17 @@ def intent(claim: Claim, now: int) -> dict[str, str | int | None]:
     }  # fmt: skip
 
 
+def accepted(handle: Handle, now: datetime) -> dict[str, str | int | None]:
+    """The columns of a job that the vendor has taken."""
+    return {
+        "request_id": text(handle.request_id), "handle": dump(dict(handle.data)), "submitted_at": micros(now),
+    }  # fmt: skip
+
+
 def ended(ending: Ending) -> dict[str, str | int | None]:
     """The columns of a job that the vendor says has ended well."""
-    return {
+    known = {} if ending.accepted is None else accepted(*ending.accepted)
+    return known | {
         "urls": dump(ending.urls),
         "notes": dump(ending.notes),
         "units": None if ending.units is None else str(ending.units),

@@ -11,7 +11,7 @@ from pathlib import Path
 from ai_content_pipeline.artifacts import Artifact
 from ai_content_pipeline.generation import bills, moves, rows
 from ai_content_pipeline.generation.bills import Bill
-from ai_content_pipeline.generation.moves import SELECT_JOB, Row, Value, move, settle
+from ai_content_pipeline.generation.moves import SELECT_JOB, Known, Row, Value, move, settle
 from ai_content_pipeline.generation.rows import dump, micros, moment, text
 from ai_content_pipeline.generation.schema import MIGRATIONS
 from ai_content_pipeline.generation.store import (
@@ -35,6 +35,7 @@ class SqliteStore:
 
     def __init__(self, path: Path | None, migrations: Sequence[str] = MIGRATIONS) -> None:
         self._writer = Writer(path, migrations)
+        self._known: Known = {}
         self._project = self._writer.call(_project_id)
 
     @property
@@ -47,28 +48,41 @@ class SqliteStore:
     # -- the state machine -----------------------------------------------------------------------
 
     def claim(self, claim: Claim, now: datetime) -> Claimed:
-        return self._writer.call(lambda db: moves.claim(db, claim, micros(now)), durable=claim.durable)
+        return self._writer.call(
+            lambda db: moves.claim(db, self._known, claim, micros(now)), durable=claim.durable
+        )
 
     def submitted(self, key: str, owner: str, handle: Handle, now: datetime, *, durable: bool = True) -> Job:
-        columns = _accepted(handle, now)
-        return self._moved(lambda db: move(db, key, State.SUBMITTED, owner, **columns), durable=durable)
+        columns = rows.accepted(handle, now)
+        return self._moved(
+            lambda db: move(db, self._known, key, State.SUBMITTED, owner, **columns), durable=durable
+        )
 
     def released(self, key: str, owner: str, message: str, now: datetime) -> Job:
         def operation(db: sqlite3.Connection) -> Row:
             settle(db, key, "released", 0)
-            return move(db, key, State.PENDING, owner, message=text(message), request_id=None, handle=None)
+            return move(
+                db,
+                self._known,
+                key,
+                State.PENDING,
+                owner,
+                message=text(message),
+                request_id=None,
+                handle=None,
+            )
 
         return self._moved(operation)
 
     def doubted(self, key: str, owner: str, message: str, now: datetime) -> Job:
         def operation(db: sqlite3.Connection) -> Row:
             db.execute("UPDATE charge SET status='in_doubt' WHERE key=? AND status='reserved'", (key,))
-            return move(db, key, State.IN_DOUBT, owner, message=text(message))
+            return move(db, self._known, key, State.IN_DOUBT, owner, message=text(message))
 
         return self._moved(operation)
 
     def finished(self, key: str, ending: Ending) -> Job:
-        return self._moved(lambda db: moves.finish(db, key, ending))
+        return self._moved(lambda db: moves.finish(db, self._known, key, ending))
 
     def done(
         self,
@@ -81,7 +95,7 @@ class SqliteStore:
         columns: dict[str, Value] = {"artifacts": rows.dump_artifacts(artifacts), "ended_at": micros(now)}
         if notes is not None:
             columns["notes"] = dump(list(notes))
-        return self._moved(lambda db: moves.complete(db, key, ending, columns))
+        return self._moved(lambda db: moves.complete(db, self._known, key, ending, columns))
 
     def failed(
         self, key: str, reason: Reason, message: str, billed: Billed, now: datetime,
@@ -95,8 +109,8 @@ class SqliteStore:
             else:
                 settle(db, key, "settled", None)
             return move(
-                db, key, State.FAILED, reason=reason.value, message=text(message), billed=billed.value,
-                ended_at=micros(now), **good,
+                db, self._known, key, State.FAILED, reason=reason.value, message=text(message),
+                billed=billed.value, ended_at=micros(now), **good,
             )  # fmt: skip
 
         return self._moved(operation)
@@ -105,13 +119,19 @@ class SqliteStore:
         def operation(db: sqlite3.Connection) -> Row:
             settle(db, key, "settled", None)
             return move(
-                db, key, State.GONE, reason=Reason.GONE.value, message=text(message), ended_at=micros(now)
+                db,
+                self._known,
+                key,
+                State.GONE,
+                reason=Reason.GONE.value,
+                message=text(message),
+                ended_at=micros(now),
             )
 
         return self._moved(operation)
 
     def adopted(self, key: str, owner: str, handle: Handle, now: datetime) -> bool:
-        columns = _accepted(handle, now)
+        columns = rows.accepted(handle, now)
 
         def operation(db: sqlite3.Connection) -> bool:
             mine = self._in_doubt(db, key, owner)
@@ -123,7 +143,7 @@ class SqliteStore:
             if taken:
                 return False
             db.execute("UPDATE charge SET status='reserved' WHERE key=? AND status='in_doubt'", (key,))
-            move(db, key, State.SUBMITTED, owner, message=None, **columns)
+            move(db, self._known, key, State.SUBMITTED, owner, message=None, **columns)
             return True
 
         return self._writer.call(operation)
@@ -135,9 +155,9 @@ class SqliteStore:
             if self._in_doubt(db, key, owner) is None:
                 return False
             if abandon:
-                move(db, key, State.ABANDONED, ended_at=micros(now))
+                move(db, self._known, key, State.ABANDONED, ended_at=micros(now))
             else:
-                move(db, key, State.PENDING)
+                move(db, self._known, key, State.PENDING)
             status, settled = ("abandoned", None) if spent else ("released", 0)
             settle(db, key, status, settled)
             return True
@@ -170,7 +190,7 @@ class SqliteStore:
         def operation(db: sqlite3.Connection) -> bool:
             if db.execute(query, (key,)).fetchone() is None:
                 return False
-            move(db, key, State.FINISHED, owner=owner)
+            move(db, self._known, key, State.FINISHED, owner=owner)
             return True
 
         return self._writer.call(operation)
@@ -313,11 +333,3 @@ class SqliteStore:
 def _project_id(db: sqlite3.Connection) -> str:
     db.execute("INSERT OR IGNORE INTO meta VALUES ('project', ?)", (secrets.token_hex(8),))
     return str(db.execute("SELECT value FROM meta WHERE name='project'").fetchone()[0])
-
-
-def _accepted(handle: Handle, now: datetime) -> dict[str, Value]:
-    return {
-        "request_id": text(handle.request_id),
-        "handle": dump(dict(handle.data)),
-        "submitted_at": micros(now),
-    }

@@ -100,13 +100,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the vendor says that a job ended well. `cost` in micro-dollars, None where it does not say."""
+    """How the vendor says that a job ended well. `cost` in micro-dollars, None where it does not say.
+    `accepted` where the journal has not heard of that yet: the job's handle, and when."""
 
     urls: tuple[str, ...] = ()
     units: Decimal | None = None
     cost: int | None = None
     expires: datetime | None = None
     notes: tuple[str, ...] = ()
+    accepted: tuple[Handle, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
