@@ -22,6 +22,7 @@ ROUND_MEGAPIXEL = Decimal(1024 * 1024)
 
 #: Enough for every product to be exact: a length alone may have seventeen digits.
 _DIGITS = 100
+_encode = json.JSONEncoder(sort_keys=True, default=str).encode
 
 
 def estimate(card: Card, task: Task, params: Params, outputs: int, made: Expected) -> CostEstimate:
@@ -61,8 +62,7 @@ def terms(card: Card, params: Params, outputs: int, made: Expected) -> str:
         names = {name for rate in price.rates for name in rate.when} | set(price.not_with)
         names |= {extra.parameter for extra in price.surcharges if extra.parameter}
     values = {name: value for name in names if (value := card.value(params, name)) is not None}
-    text = json.dumps([what, values], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_encode([what, values]).encode()).hexdigest()[:16]
 
 
 def _used(card: Card, params: Params, name: str) -> bool:

@@ -107,10 +107,10 @@ def run_command(wish: Wish) -> int:
             garbage.settle()
             with console.progress():
                 result = run(expansion, workshop, options, _teller(wish, console, workshop, over))
-            _, page = report.write(result, result.output_dir)
+            outcome.data = document.build(result, result.output_dir)
+            _, page = report.write(result, result.output_dir, outcome.data)
         outcome.exit_code, outcome.run_id = result.exit_code, result.run_id
         outcome.why, outcome.retry_with = ended(result), result.resume_with
-        outcome.data = document.build(result, result.output_dir)
         outcome.cost = {"spent_usd": f"{result.spent:f}", "cap_usd": None if cap is None else f"{cap:f}"}
         console.summary(result, page)
     return outcome.exit_code

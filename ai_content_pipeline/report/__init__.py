@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ai_content_pipeline.engine.results import RunResult
+    from ai_content_pipeline.report.document import Object
 
 __all__ = ["write"]
 
 
-def write(result: RunResult, folder: Path) -> tuple[Path, Path]:
+def write(result: RunResult, folder: Path, document: Object | None = None) -> tuple[Path, Path]:
     """Write both files into `folder`, each complete or not at all; (``report.json``, ``report.html``).
+    `document` is what ``report.json`` says, where it was built already.
 
     Links in them lead to files below `folder`. The folder must exist: whoever made it has decided that
     output may go there. A symbolic link in a report's place is replaced, not followed.
@@ -20,10 +22,11 @@ def write(result: RunResult, folder: Path) -> tuple[Path, Path]:
     Raises:
         AicpError: the folder cannot be written.
     """
-    from ai_content_pipeline.report import document, page
+    from ai_content_pipeline.report import page
     from ai_content_pipeline.report.atomic import put
+    from ai_content_pipeline.report.document import build, dumps
 
     data, text = folder / "report.json", folder / "report.html"
-    put(data, document.dumps(document.build(result, folder)))
+    put(data, dumps(document or build(result, folder)))
     put(text, page.render(result, folder))
     return data, text

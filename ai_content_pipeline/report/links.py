@@ -11,8 +11,9 @@ def relative(file: Path | None, folder: Path) -> str | None:
     """`file` below `folder`, with forward slashes; None where there is none, or it lies elsewhere."""
     if file is None:
         return None
-    path, base = Path(os.path.abspath(file)), Path(os.path.abspath(folder))  # noqa: PTH100 - follows no link
-    return path.relative_to(base).as_posix() if path.is_relative_to(base) else None
+    path, base = os.path.abspath(file), os.path.abspath(folder)  # noqa: PTH100 - follows no link
+    begins = os.path.join(os.path.normcase(base), "")  # noqa: PTH118 - as text: a `Path` takes ten times as long
+    return Path(path[len(begins) :]).as_posix() if os.path.normcase(path).startswith(begins) else None
 
 
 def url(path: str) -> str:

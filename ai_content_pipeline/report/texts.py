@@ -28,6 +28,8 @@ def encodable(text: str) -> str:
 
 def clean(text: str) -> str:
     """`text` without anything that is not seen: escape sequences, controls, bidi overrides."""
+    if text.isprintable():  # as nearly all are: nothing below would find anything
+        return text
     text = _LINE_ENDS.sub("\n", _ESCAPES.sub("", text))
     return encodable(HIDDEN.sub("", text))
 
