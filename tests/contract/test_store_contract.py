@@ -32,6 +32,17 @@ LEADS = {
 OWNED = ("submitted", "released", "doubted")
 EVERY_STATE = [pytest.param(state, id=state.value) for state in State]
 
+_WAYS = {
+    "good": ("submitted", "finished", "done"),
+    "bad output": ("submitted", "finished", "failed"),
+    "failed": ("submitted", "failed"),
+    "refused": ("refused",),
+    "gone": ("submitted", "gone"),
+    "busy": ("released",),
+    "abandoned": ("doubted", "abandoned"),
+    "absent": ("doubted", "absent"),
+}
+
 
 def together(count: int, call: Callable[[int], T]) -> list[T]:
     """What `call(i)` returns for every i, all started at the same moment."""
@@ -189,6 +200,35 @@ def test_the_life_of_a_job_is_remembered(journal):
     assert (job.artifacts, job.billed) == ((journal.picture, clip), Billed.YES)
     assert (job.intent_at, job.submitted_at, job.ended_at) == (journal.now, later, later)
     assert job.seconds == pytest.approx(30.000007)
+
+
+@pytest.mark.parametrize("way", _WAYS.values(), ids=" ".join)
+def test_what_a_move_returns_is_what_is_remembered(journal, way):
+    """After every move of every life: the job as it is returned is the job as it is read."""
+    assert journal.claim() is Claimed.MINE
+    for name in way:
+        returned = journal.move(name)
+        assert returned is True or returned == journal.job()
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_an_acceptance_may_be_told_with_the_end(journal, good):
+    """Of what ends at once the journal hears no more than the claim and the end, and knows as much."""
+    later = journal.now + timedelta(seconds=3)
+    journal.bring(State.INTENT)
+    ending = Ending(cost=70, notes=("drawn",), accepted=(Handle("id-1", {"a": 1}), later))
+    if good:
+        job = journal.store.done("k", [journal.picture], later, ending)
+        assert (job.state, job.artifacts) == (State.DONE, (journal.picture,))
+    else:
+        job = journal.store.finished("k", ending)
+        assert (job.state, job.artifacts) == (State.FINISHED, ())
+    assert job == journal.job()
+    assert (job.handle, job.submitted_at) == (Handle("id-1", {"a": 1}), later)
+    assert (job.cost, job.notes, job.billed) == (70, ("drawn",), Billed.YES)
+    assert journal.committed() == 70
+    with pytest.raises(JournalError, match="cannot go from"):
+        journal.store.finished("k", ending)  # it was accepted once
 
 
 def test_good_outputs_of_a_failed_job_keep_their_places(journal):

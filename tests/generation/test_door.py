@@ -49,6 +49,45 @@ def test_a_request_is_paid_once_and_stored(world, links):
     assert list(world.artifacts.scratch.iterdir()) == []
 
 
+def test_what_is_there_at_once_is_recorded_as_a_whole(world):
+    """Free, and here with its acceptance: no write between the claim and the end, which tells everything."""
+    world.repeatable = True
+    process = world.start()
+    told: list[str] = []
+    process.store._writer.look(lambda db: db.set_trace_callback(told.append))
+    job = process.generate(world.order()).job
+    assert (job.state, job.handle.request_id) == (State.DONE, "0")
+    assert job.intent_at == job.submitted_at == job.ended_at == world.clock.now()
+    assert job == process.store.job(job.key)
+    assert sum(line.startswith("UPDATE job") for line in told) == 1
+
+
+def test_what_is_not_there_at_once_is_recorded_first(world):
+    """Free, but still running at the first look: its id is written down, and it is waited for."""
+    world.repeatable = True
+    world.vendor.script = lambda wire: Act(seconds=3)
+    process = world.start()
+    states: list[State] = []
+    world.clock.on_wait = lambda: states.append(process.store.jobs(State)[0].state)
+    assert process.generate(world.order()).job.state is State.DONE
+    assert set(states) == {State.SUBMITTED}
+    assert world.vendor.submits == 1
+
+
+def test_a_bad_file_that_is_there_at_once_is_kept_aside(world):
+    """It does not decode: FAILED, in quarantine, with everything that was to be recorded of its job."""
+    world.repeatable = True
+    world.vendor.draw = lambda wire, path: path.write_bytes(b"<html>") and path
+    process = world.start()
+    with pytest.raises(BadMedia):
+        process.generate(world.order())
+    (job,) = process.store.jobs(State)
+    assert (job.state, job.reason) == (State.FAILED, Reason.BAD_OUTPUT)
+    assert job.handle is not None
+    assert job.submitted_at is not None
+    assert list((world.aicp / "quarantine").iterdir())
+
+
 def test_the_same_request_again_is_cached(world):
     """The second time nothing is asked of the vendor, in this process or any other."""
     first = world.start()

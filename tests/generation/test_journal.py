@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai_content_pipeline.errors import JournalError
-from ai_content_pipeline.generation import writer
+from ai_content_pipeline.generation import moves, rows, writer
 from ai_content_pipeline.generation.schema import MIGRATIONS
 from ai_content_pipeline.generation.sqlite import SqliteStore
 from ai_content_pipeline.generation.store import Cap, Claim, Claimed, Ending, State
@@ -402,6 +402,44 @@ def test_what_is_paid_for_is_answered_after_its_commit(path, move):
         for future in (first, moving, neighbour):
             future.result()
     assert not answered
+    store.close()
+
+
+def test_a_job_that_somebody_took_over_is_not_written(path):
+    """As far as this process knows it wrote the row last, and yet it is another's by now."""
+    ours, theirs = SqliteStore(path), SqliteStore(path)
+    assert ours.claim(claim("k"), NOW) is Claimed.MINE
+    assert theirs.take_over("k", "me", "other")
+    with pytest.raises(JournalError, match="belongs to another process"):
+        ours.submitted("k", "me", Handle("id-1"), NOW)
+    job = theirs.submitted("k", "other", Handle("id-2"), NOW)
+    with pytest.raises(JournalError, match="cannot go from submitted"):
+        ours.submitted("k", "other", Handle("id-3"), NOW)
+    assert ours.job("k") == theirs.job("k") == job
+    assert theirs.finished("k", Ending()).owner == "other"
+    assert ours.done("k", [], NOW).state is State.DONE  # read again, because it was moved elsewhere
+    ours.close()
+    theirs.close()
+
+
+def test_what_a_failed_transaction_wrote_is_not_believed(path):
+    """A move whose transaction was rolled back never was: the next one begins where the journal stands."""
+    store = SqliteStore(path)
+    assert store.claim(claim("k"), NOW) is Claimed.MINE
+
+    def fail(db: sqlite3.Connection) -> None:
+        moves.move(db, store._known, "k", State.SUBMITTED, "me", **rows.accepted(Handle("id-1"), NOW))
+        raise sqlite3.OperationalError("disk full")
+
+    with pytest.raises(JournalError, match="disk full"):
+        store._writer.call(fail)
+    assert store._known["k"]["state"] == "submitted"
+    assert store.job("k").state is State.INTENT
+    job = store.submitted("k", "me", Handle("id-2"), NOW)
+    assert job == store.job("k")
+    assert job.handle == Handle("id-2")
+    assert store.gone("k", "404", NOW).state is State.GONE
+    assert store._known == {}  # only what is on its way is kept in memory
     store.close()
 
 

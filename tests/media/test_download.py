@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
+import httpx
 import pytest
 
 from ai_content_pipeline.errors import AicpError, BadMedia, Interrupted, ProviderUnavailable
 from ai_content_pipeline.media.download import Limits, download
+from ai_content_pipeline.media.exchange import Exchange, pieces
+from ai_content_pipeline.media.guarded import Guard
 from ai_content_pipeline.media.hosts import HostRule
 
 BODY = bytes(range(256)) * 400
@@ -274,6 +277,27 @@ def test_tls_checks_the_name_though_the_address_is_pinned(
     with pytest.raises(ProviderUnavailable, match="certificate"):
         _download_tls(host, pem, tmp_path / "b", "stranger.example")
     assert len(host.heads) == 1
+
+
+def test_the_host_is_named_as_in_the_url(serve: Callable[..., Host], tmp_path: Path, pem: Path) -> None:
+    """With its port only where the URL has one: signatures of storage hosts count the name that is sent."""
+
+    def asked(url: str, host: Host) -> bytes:
+        def connect(address: tuple[str, int], seconds: float) -> socket.socket:
+            return socket.create_connection(("127.0.0.1", host.port), seconds)
+
+        guard = Guard(HostRule.of(url), lambda name, port: ["127.0.0.1"], connect)
+        context = ssl.create_default_context(cafile=str(pem))
+        exchange = Exchange(guard, monotonic() + 10, 5, context=context)
+        with exchange.answer("GET", httpx.URL(url), {}) as answer:
+            assert b"".join(pieces(answer, 100)) == BODY
+        return host.heads[-1].lower()
+
+    plain, secured = serve(always(reply())), serve(always(reply()), _server_context(pem))
+    assert b"\r\nhost: files.example\r\n" in asked("http://files.example/x", plain)
+    assert b"\r\nhost: files.example:8080\r\n" in asked("http://files.example:8080/x", plain)
+    assert b"\r\nhost: files.example\r\n" in asked("https://files.example/x", secured)
+    assert b"\r\nhost: files.example:8443\r\n" in asked("https://files.example:8443/x", secured)
 
 
 def test_https_never_becomes_http(serve: Callable[..., Host], tmp_path: Path, pem: Path) -> None:

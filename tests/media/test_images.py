@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import struct
 import sys
 import threading
@@ -20,6 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ai_content_pipeline.artifacts import Kind, MediaInfo
 from ai_content_pipeline.errors import BadMedia
+from ai_content_pipeline.media import magic
 from ai_content_pipeline.media.images import open_image, probe_image, save_png
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
@@ -458,6 +460,22 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
         open_image(tmp_path / "missing.png")
     with pytest.raises(BadMedia, match="cannot be opened"):
         open_image(tmp_path / "nul\0.png")
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("side", [40, 600])
+def test_small_and_large_files_are_read_alike(tmp_path: Path, kind: str, side: int) -> None:
+    """A few kilobytes or some hundred: the same pixels, and the same words where the end is missing."""
+    path = tmp_path / f"noise.{kind}"
+    noise = Image.frombytes("RGB", (side, side), random.Random(7).randbytes(side * side * 3))
+    noise.save(path, lossless=True, quality=95, subsampling=0)
+    assert (path.stat().st_size > magic._SMALL) is (side == 600)
+    with Image.open(path) as plain:
+        assert open_image(path).tobytes() == plain.convert("RGB").tobytes()
+    assert probe_image(path) == MediaInfo(Kind.IMAGE, Image.MIME[plain.format], side, side)
+    path.write_bytes(path.read_bytes()[:-3000])
+    with pytest.raises(BadMedia, match="damaged"):
+        open_image(path)
 
 
 def test_a_link_to_a_picture_is_a_picture(tmp_path: Path) -> None:
