@@ -470,6 +470,50 @@ def test_polls_share_connections(vendor: Callable[..., Socket], over: Callable[.
 # ---- free requests ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("{}/a/b?c=d&e", b"/a/b?c=d&e"),
+        ("{}/a b", b"/a%20b"),  # not as vendors write it: parsed, and sent as every client sends it
+        ("{}/ü", b"/%C3%BC"),
+        ("{}/a#part", b"/a"),
+    ],
+)
+def test_a_get_is_what_a_client_would_send(
+    vendor: Callable[..., Socket], over: Callable[..., VendorTransport], url: str, target: bytes
+) -> None:
+    """The same target, host and headers, whether or not the URL had to be parsed for it."""
+    heads: list[list[bytes]] = []
+
+    def note(connection: socket.socket) -> None:
+        while head := connection.recv(65536):
+            heads.append(head.lower().splitlines() if b"%C3" not in head else head.splitlines())
+            connection.sendall(OK)
+
+    server = vendor(note)
+    http = over(server.url)
+    headers = httpx.Headers({"Authorization": f"Key {SECRET}"})
+    assert http.get(url.format(server.url), headers, 5.0).json() == {"request_id": "r"}
+    first, *fields = heads[0]
+    assert first.split()[:2] in ([b"GET", target], [b"get", target])
+    fields = [field.lower() for field in fields]
+    assert fields.count(b"host: " + server.url.removeprefix("http://").encode()) == 1
+    assert f"authorization: key {SECRET}".encode() in fields
+    assert http.seen.headers["content-length"] == "19"
+
+
+def test_a_get_goes_nowhere_else(over: Callable[..., VendorTransport]) -> None:
+    """However its URL begins: another host gets nothing, and nobody there is no crash."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        base = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    http = over(base)
+    for url in ("http://127.0.0.1:1/x", f"{base}.evil.example/x", f"{base}@evil.example/", "https://[x"):
+        with pytest.raises((ConfigurationError, httpx.InvalidURL)):
+            http.get(url, httpx.Headers(), 1.0)
+    with pytest.raises(ProviderUnavailable, match="ConnectError"):
+        http.get(f"{base}/x", httpx.Headers(), 1.0)
+
+
 @pytest.mark.parametrize("kind", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError])
 def test_trouble_of_a_free_request_is_temporary(kind: type[httpx.TransportError]) -> None:
     """One attempt, and an error that no client takes for one of its own: the caller asks again."""
