@@ -26,7 +26,7 @@ _TRIES = 5
 #: first ones free their workers for what is next.
 _AT_ONCE = 8
 #: Seconds between two looks, while a turn is waited for, whether anybody still waits.
-_HEED = 0.05
+_HEED = 0.25
 
 
 class Deleted(Exception):
@@ -82,7 +82,7 @@ class Fetcher:
     def _turn_taken(self) -> bool:
         """Whether it is this result's turn; False where it has waited long enough, or nobody waits for it."""
         for _ in range(max(1, round(self.turn / _HEED))):
-            if self._turns.acquire(timeout=_HEED):
+            if self._turns.acquire(timeout=min(_HEED, self.turn)):
                 return True
             if self.detached.is_set():
                 break
