@@ -29,13 +29,10 @@ class ArtifactStore:
 
     def put(self, path: Path, info: MediaInfo) -> Artifact:
         """Move the finished file `path` (on the same file system) into the store."""
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            artifact = Artifact(*_measured(descriptor), info)
+        with path.open("rb", 0) as file:
+            artifact = Artifact(*_measured(file.fileno()), info)
             if not (there := self.intact(artifact)):
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+                os.fsync(file.fileno())
         if there:
             path.unlink()
         else:

@@ -5,7 +5,7 @@ The order of durable writes is the law here (docs/money.md draws it)::
     stage inputs, uploads          before the claim
     claim + reservation            durable before the socket opens
     exactly one POST
-    request id                     durable before the first poll
+    request id                     durable before the first poll (not where asking again is free)
     result known to exist          durable before the download
     file stored and synced         before the job is done
 """
@@ -210,13 +210,15 @@ class Door:
             raise outcomes.unrecorded(provider.name, handle, error) from error
 
     def _ended_at_once(self, job: Job, provider: Provider) -> Job | None:
-        """The end of a job whose files are here with its acceptance: the journal hears of both together.
-        Where asking again is free, a job's id is worth no write of its own."""
+        """The end of a job that comes with its acceptance (its files are here, or it failed): the journal
+        hears of both together. Where asking again is free, a job's id is worth no write of its own."""
         assert job.handle is not None
         status = self._status(provider, job.handle, self.gate(provider.name))
-        if isinstance(status, Succeeded) and status.outputs and all(one.path for one in status.outputs):
-            return self._ended(job, provider, status)
-        return None
+        if isinstance(status, Queued | Running):
+            return None
+        if isinstance(status, Succeeded) and not (status.outputs and all(one.path for one in status.outputs)):
+            return None
+        return self._ended(job, provider, status)
 
     def _seed(self, request: JobRequest, key: str) -> int | None:
         """The user's seed, or one made of it and the key; for a redo, or without one, of the key alone."""

@@ -58,8 +58,8 @@ class Fetcher:
     def fetch(self, job: Job, outputs: tuple[Output, ...], ending: Ending | None = None) -> Job:
         """Store every output of a FINISHED job, and record it as DONE or FAILED(bad output).
 
-        Of several outputs the good ones are kept where one cannot be used. With `ending` the job is still
-        SUBMITTED, and its being FINISHED is recorded with what follows.
+        Of several outputs the good ones are kept where one cannot be used. With `ending` the
+        journal has not heard of the end yet, and does so with what follows.
 
         Raises:
             Deleted: the vendor no longer has a file; the job stays FINISHED.
@@ -96,8 +96,8 @@ class Fetcher:
         ending: Ending | None,
         remarks: Sequence[str] = (),
     ) -> Job:
-        """Record what there is of a FINISHED job (with `ending`: SUBMITTED): DONE when nothing is missing.
-        `remarks` join its notes."""
+        """Record what there is of a job that has ended: DONE when nothing is missing. With `ending` the
+        journal hears of that now. `remarks` join its notes."""
         good = [artifact for artifact in artifacts if artifact is not None]
         if fault is None or (good and len(good) == len(artifacts)):
             notes = tuple(dict.fromkeys((*job.notes, *remarks))) if remarks else None

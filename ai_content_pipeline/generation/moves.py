@@ -118,7 +118,7 @@ def _written(db: sqlite3.Connection, now: dict[str, Value], columns: dict[str, V
 
 def finish(db: sqlite3.Connection, known: Known, key: str, ending: Ending) -> Row:
     settle(db, key, "settled", ending.cost)
-    return move(db, known, key, State.FINISHED, None, _before(ending), **rows.ended(ending))
+    return move(db, known, key, State.FINISHED, *_before(ending), **rows.ended(ending))
 
 
 def complete(
@@ -129,12 +129,14 @@ def complete(
     if ending is None:
         return move(db, known, key, State.DONE, **columns, **stored)
     settle(db, key, "settled", ending.cost)
-    way = (*_before(ending), State.FINISHED)
-    return move(db, known, key, State.DONE, None, way, **columns, **rows.ended(ending) | stored)
+    owner, way = _before(ending)
+    way = (*way, State.FINISHED)
+    return move(db, known, key, State.DONE, owner, way, **columns, **rows.ended(ending) | stored)
 
 
-def _before(ending: Ending) -> tuple[State, ...]:
-    return () if ending.accepted is None else (State.SUBMITTED,)
+def _before(ending: Ending) -> tuple[str | None, tuple[State, ...]]:
+    """Who must own a job that ends so, and what it has gone through that the journal has not heard of."""
+    return (None, ()) if ending.accepted is None else (ending.accepted.owner, (State.SUBMITTED,))
 
 
 def settle(db: sqlite3.Connection, key: str, status: str, reported: int | None) -> None:

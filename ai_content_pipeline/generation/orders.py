@@ -10,7 +10,7 @@ from functools import cached_property
 from ai_content_pipeline.artifacts import Artifact, Role
 from ai_content_pipeline.cost import CostEstimate, to_micro
 from ai_content_pipeline.generation import keys
-from ai_content_pipeline.generation.store import Cap, Claim, Ending, Job, State
+from ai_content_pipeline.generation.store import Accepted, Cap, Claim, Ending, Job, State
 from ai_content_pipeline.jobs import Handle, JobRequest, Json, Succeeded, WireRequest
 
 #: A vendor that reports a job dearer than this, in dollars, is not believed.
@@ -126,7 +126,7 @@ def ending(job: Job, status: Succeeded) -> Ending:
     urls = tuple(output.url for output in status.outputs if output.url is not None)
     cost, accepted = _reported_cost(job, status), None
     if job.state is State.INTENT and job.handle is not None and job.submitted_at is not None:
-        accepted = (job.handle, job.submitted_at)
+        accepted = Accepted(job.handle, job.submitted_at, job.owner)
     return Ending(urls, status.units, cost, status.expires, tuple(status.notes), accepted)
 
 

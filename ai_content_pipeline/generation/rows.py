@@ -100,7 +100,7 @@ def accepted(handle: Handle, now: datetime) -> dict[str, str | int | None]:
 
 def ended(ending: Ending) -> dict[str, str | int | None]:
     """The columns of a job that the vendor says has ended well."""
-    known = {} if ending.accepted is None else accepted(*ending.accepted)
+    known = {} if ending.accepted is None else accepted(ending.accepted.handle, ending.accepted.at)
     return known | {
         "urls": dump(ending.urls),
         "notes": dump(ending.notes),

@@ -174,6 +174,7 @@ class SqliteStore:
     def take_over(self, key: str, old: str, new: str) -> bool:
         def operation(db: sqlite3.Connection) -> bool:
             states = ",".join(f"'{state.value}'" for state in (*OPEN, State.IN_DOUBT))
+            self._known.pop(key, None)
             cursor = db.execute(
                 f"UPDATE job SET owner=? WHERE key=? AND owner=? AND state IN ({states})",  # noqa: S608  our constants
                 (new, key, old),

@@ -99,16 +99,25 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """That a vendor has taken a job of `owner`'s, and when."""
+
+    handle: Handle
+    at: datetime
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How the vendor says that a job ended well. `cost` in micro-dollars, None where it does not say.
-    `accepted` where the journal has not heard of that yet: the job's handle, and when."""
+    `accepted` where the journal has not heard of that yet."""
 
     urls: tuple[str, ...] = ()
     units: Decimal | None = None
     cost: int | None = None
     expires: datetime | None = None
     notes: tuple[str, ...] = ()
-    accepted: tuple[Handle, datetime] | None = None
+    accepted: Accepted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,9 +124,9 @@ class _Fetch:
     def _get(self, url: httpx.URL) -> str | None:
         """Store the file; or answer with where it is instead."""
         with _translated(url), self.exchange.answer("GET", url, _HEADERS) as answer:
-            location = answer.getheader("Location")
+            location = answer.headers.get("Location")
             if answer.status in _REDIRECTS and location:
-                return location
+                return _utf8(location)
             self._check(url, answer)
             if not _write(self.path, self._pieces(url, answer)):
                 raise BadMedia(f"{_shown(url)} is empty")
@@ -145,9 +145,9 @@ class _Fetch:
         if answer.getheader("Content-Encoding", "identity").lower() != "identity":
             # Never asked for; what a few kilobytes unpack to cannot be known beforehand.
             raise BadMedia(f"{_shown(url)} sends its file compressed")
-        length = answer.getheader("Content-Length", "")
-        if length.isdigit() and int(length[:20]) > self.limits.size:
-            raise BadMedia(f"{_shown(url)} is {length[:20]} bytes; at most {self.limits.size} are fetched")
+        length = answer.length
+        if length is not None and length > self.limits.size:
+            raise BadMedia(f"{_shown(url)} is {length} bytes; at most {self.limits.size} are fetched")
 
     def _pieces(self, url: httpx.URL, answer: Answer) -> Iterator[bytes]:
         limits, size, started = self.limits, 0, time.monotonic()
@@ -204,6 +204,14 @@ def _decoded(url: str, limits: Limits) -> bytes:
     if not 0 < len(data) <= limits.inline:
         raise BadMedia(f"the vendor's data: URI holds nothing, or more than {limits.inline} bytes")
     return data
+
+
+def _utf8(header: str) -> str:
+    """A header, which `http.client` reads as Latin-1, as its host will have meant it."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def _shown(url: httpx.URL) -> str:

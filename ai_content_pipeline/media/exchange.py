@@ -23,7 +23,16 @@ from ai_content_pipeline.media.timed import TimedSocket, check, time_left
 
 _CONNECT = 10.0  # seconds
 
-Answer = http.client.HTTPResponse
+
+class Answer(http.client.HTTPResponse):
+    """Interim answers are passed over: by itself `http.client` knows 100 only, and hosts send 103 as well."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if not 102 <= line[1] < 200:
+                return line
+            http.client.parse_headers(self.fp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +61,14 @@ class Exchange:
         """
         with self._opened(url) as sock:
             connection = http.client.HTTPConnection(url.raw_host.decode("ascii"), port_of(url))
-            if url.port is None:  # a signed URL may have the host's name signed, without a port
-                connection.default_port = port_of(url)
+            connection.response_class = Answer
+            # Which port need not be named: storage hosts have the name signed that is sent.
+            connection.default_port = 443 if url.scheme == "https" else 80
             connection.sock = TimedSocket(sock, self.until, self.idle, self.stopped)
             connection.request(method, url.raw_path.decode("ascii"), body, headers)
             with connection.getresponse() as answer:
+                _check_framing(answer)
+                assert isinstance(answer, Answer)
                 yield answer
 
     @contextmanager
@@ -67,10 +79,25 @@ class Exchange:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if url.scheme == "https":
                 context = self.context or authorities()
+                sock.settimeout(time_left(self.until, _CONNECT))
                 with context.wrap_socket(sock, server_hostname=host) as secured:
                     yield secured
             else:
                 yield sock
+
+
+def _check_framing(answer: http.client.HTTPResponse) -> None:
+    """`http.client` makes the best of what it cannot read, and would take a file's framing for its bytes.
+
+    Raises http.client.HTTPException.
+    """
+    headers = answer.headers
+    lengths = {text.strip() for text in headers.get_all("Content-Length", [])}
+    odd = len(lengths) > 1 or not all(text.isascii() and text.isdigit() for text in lengths)
+    unread = bool(lengths) and answer.length is None and not answer.chunked
+    coding = headers.get("Transfer-Encoding", "chunked").lower()
+    if headers.defects or odd or unread or coding != "chunked":
+        raise http.client.HTTPException("the answer's headers cannot be read")
 
 
 def pieces(answer: Answer, most: int) -> Iterator[bytes]:

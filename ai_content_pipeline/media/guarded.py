@@ -48,7 +48,13 @@ class Guard:
             except OSError as error:
                 failure = error
                 continue
-            if ip_address(opened.getpeername()[0]) != ip_address(address):
+            try:
+                peer = opened.getpeername()[0]
+            except OSError as error:  # it hung up at once
+                opened.close()
+                failure = error
+                continue
+            if ip_address(peer) != ip_address(address):
                 opened.close()
                 raise BadMedia(f"{host} was connected to another address than the one that was checked")
             return opened
@@ -57,7 +63,7 @@ class Guard:
     def _checked(self, host: str, port: int) -> list[str]:
         try:
             addresses = list(self.resolve(host, port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could have
             raise OSError(f"{host} cannot be resolved") from error
         forbidden = self.allow.forbidden(host, port)
         for address in addresses:

@@ -83,5 +83,5 @@ def time_left(until: float, most: float) -> float:
     """Seconds until `until` (monotonic), `most` at most. Raises TimeoutError when there are none."""
     left = until - time.monotonic()
     if left <= 0:
-        raise TimeoutError("it took longer than one file may")
+        raise TimeoutError("it took longer than it may")
     return min(left, most)

@@ -19,6 +19,7 @@ from time import monotonic
 
 import httpx
 
+from ai_content_pipeline.media.exchange import Answer
 from ai_content_pipeline.media.hosts import origin_of
 
 _PIECE = 1 << 16
@@ -114,9 +115,11 @@ class Connections(httpx.BaseTransport):
     def _made(self, origin: str, timeout: float) -> _Connection:
         scheme, _, rest = origin.partition("://")
         host, _, port = rest.rpartition(":")
+        made = http.client.HTTPConnection(host, int(port), timeout=timeout)
         if scheme == "https":
-            return http.client.HTTPSConnection(host, int(port), timeout=timeout, context=self._certificates)
-        return http.client.HTTPConnection(host, int(port), timeout=timeout)
+            made = http.client.HTTPSConnection(host, int(port), timeout=timeout, context=self._certificates)
+        made.response_class = Answer
+        return made
 
     def _forget(self, origin: str, connection: _Connection) -> None:
         self._local.__dict__.pop(origin, None)

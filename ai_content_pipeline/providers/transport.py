@@ -158,10 +158,9 @@ class VendorTransport(httpx.BaseTransport):
         if home is None:
             request = httpx.Request("GET", url, headers=headers, extensions={"timeout": timeouts})
             return self.handle_request(request)
-        host = home.split("/")[2].encode("ascii")
-        fields = [(b"Host", host), *headers.raw]
-        target = url[len(home) - 1 :]
-        return self._free(lambda: self._pool.get(self._homes[home], target, fields, timeouts))
+        _, _, host, path = url.split("/", 3)
+        fields = [(b"Host", host.encode("ascii")), *headers.raw]
+        return self._free(lambda: self._pool.get(self._homes[home], f"/{path}", fields, timeouts))
 
     def trusts(self, url: str) -> bool:
         """Whether a credential may be sent to `url`."""

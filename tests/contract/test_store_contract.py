@@ -14,7 +14,17 @@ import pytest
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
 from ai_content_pipeline.errors import JournalError
-from ai_content_pipeline.generation.store import MOVES, Cap, Claimed, Delivered, Ending, Run, State, claimable
+from ai_content_pipeline.generation.store import (
+    MOVES,
+    Accepted,
+    Cap,
+    Claimed,
+    Delivered,
+    Ending,
+    Run,
+    State,
+    claimable,
+)
 from ai_content_pipeline.jobs import Billed, Handle, Reason, Upload
 
 T = TypeVar("T")
@@ -216,7 +226,7 @@ def test_an_acceptance_may_be_told_with_the_end(journal, good):
     """Of what ends at once the journal hears no more than the claim and the end, and knows as much."""
     later = journal.now + timedelta(seconds=3)
     journal.bring(State.INTENT)
-    ending = Ending(cost=70, notes=("drawn",), accepted=(Handle("id-1", {"a": 1}), later))
+    ending = Ending(cost=70, notes=("drawn",), accepted=Accepted(Handle("id-1", {"a": 1}), later, "me"))
     if good:
         job = journal.store.done("k", [journal.picture], later, ending)
         assert (job.state, job.artifacts) == (State.DONE, (journal.picture,))
@@ -227,6 +237,10 @@ def test_an_acceptance_may_be_told_with_the_end(journal, good):
     assert (job.handle, job.submitted_at) == (Handle("id-1", {"a": 1}), later)
     assert (job.cost, job.notes, job.billed) == (70, ("drawn",), Billed.YES)
     assert journal.committed() == 70
+    journal.bring(State.INTENT, "other")
+    stranger = replace(ending, accepted=Accepted(Handle("id-2"), later, "somebody"))
+    with pytest.raises(JournalError, match="belongs to another"):
+        journal.store.finished("other", stranger)
     with pytest.raises(JournalError, match="cannot go from"):
         journal.store.finished("k", ending)  # it was accepted once
 

@@ -74,6 +74,18 @@ def test_what_is_not_there_at_once_is_recorded_first(world):
     assert world.vendor.submits == 1
 
 
+@pytest.mark.parametrize(("end", "error"), [("failed", AicpError), ("rejected", ContentRejected)])
+def test_what_fails_at_once_is_not_asked_again(world, end, error):
+    """The first answer is the end: a second look would make it, and fail, once more."""
+    world.repeatable = True
+    world.vendor.script = lambda wire: Act(end=end)
+    process = world.start()
+    with pytest.raises(error):
+        process.generate(world.order())
+    assert process.store.jobs(State)[0].state is State.FAILED
+    assert (world.vendor.submits, world.vendor.polls) == (1, 1)
+
+
 def test_a_bad_file_that_is_there_at_once_is_kept_aside(world):
     """It does not decode: FAILED, in quarantine, with everything that was to be recorded of its job."""
     world.repeatable = True

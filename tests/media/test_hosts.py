@@ -230,6 +230,26 @@ def test_the_next_address_is_tried() -> None:
     assert network.asked == ["8.8.8.8", "8.8.4.4"]
 
 
+def test_who_hangs_up_at_once_is_passed_over() -> None:
+    """A connection that is gone before its other end can be asked for is closed, and the next one tried."""
+
+    class Gone(Opened):
+        def getpeername(self) -> tuple[str, int]:
+            raise OSError("not connected")
+
+    network = Network()
+    gone = [Gone("8.8.8.8")]
+
+    def connect(address: tuple[str, int], seconds: float) -> socket.socket:
+        return cast(socket.socket, gone[-1]) if address[0] == "8.8.8.8" else network(address, seconds)
+
+    Guard(PUBLIC, lambda host, port: ["8.8.8.8", "8.8.4.4"], connect).dial("x.example", 443, 1.0)
+    assert gone[0].closed
+    assert network.asked == ["8.8.4.4"]
+    with pytest.raises(OSError, match="not connected"):
+        Guard(PUBLIC, lambda host, port: ["8.8.8.8"], connect).dial("x.example", 443, 1.0)
+
+
 def test_a_plain_http_override_stays_on_this_machine() -> None:
     """The sandbox's name that suddenly resolves elsewhere is not spoken to."""
     allow = HostRule.of("http://sandbox.test:4010")
@@ -255,5 +275,8 @@ def test_a_name_that_does_not_resolve_may_mend() -> None:
 
     with pytest.raises(OSError, match="cannot be resolved"):
         Guard(PUBLIC, no_dns, Network()).dial("x.example", 443, 1.0)
+    for name in ("a..b.example", f"{'x' * 64}.example"):  # no name that DNS could have
+        with pytest.raises(OSError, match="cannot be resolved"):
+            Guard(PUBLIC).dial(name, 443, 1.0)
     with pytest.raises(OSError, match="has no address"):
         Guard(PUBLIC, lambda host, port: [], Network()).dial("x.example", 443, 1.0)

@@ -474,6 +474,7 @@ def test_polls_share_connections(vendor: Callable[..., Socket], over: Callable[.
     ("url", "target"),
     [
         ("{}/a/b?c=d&e", b"/a/b?c=d&e"),
+        ("{}/gateway/a/b", b"/gateway/a/b"),
         ("{}/a b", b"/a%20b"),  # not as vendors write it: parsed, and sent as every client sends it
         ("{}/ü", b"/%C3%BC"),
         ("{}/a#part", b"/a"),
@@ -500,6 +501,38 @@ def test_a_get_is_what_a_client_would_send(
     assert fields.count(b"host: " + server.url.removeprefix("http://").encode()) == 1
     assert f"authorization: key {SECRET}".encode() in fields
     assert http.seen.headers["content-length"] == "19"
+
+
+def test_an_override_with_a_path_keeps_it(
+    vendor: Callable[..., Socket], over: Callable[..., VendorTransport]
+) -> None:
+    """A gateway's URL has the vendor below a path: polls go there as submits do."""
+    lines: list[bytes] = []
+
+    def note(connection: socket.socket) -> None:
+        lines.append(connection.recv(65536).splitlines()[0])
+        connection.sendall(OK)
+
+    base = f"{vendor(note).url}/replicate"
+    http = over(base)
+    http.get(f"{base}/v1/predictions/p1", httpx.Headers(), 5.0)
+    http.submit(posting(http, f"{base}/v1/predictions"))
+    assert lines == [b"GET /replicate/v1/predictions/p1 HTTP/1.1", b"POST /replicate/v1/predictions HTTP/1.1"]
+
+
+def test_an_early_hint_is_no_answer(
+    vendor: Callable[..., Socket], over: Callable[..., VendorTransport]
+) -> None:
+    """What comes before the answer is passed over, with whatever headers it has."""
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 7\r\n\r\n"
+
+    def early(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(hint + hint + OK)
+
+    server = vendor(early)
+    http = over(server.url)
+    assert http.submit(posting(http, f"{server.url}/x")) == {"request_id": "r"}
 
 
 def test_a_get_goes_nowhere_else(over: Callable[..., VendorTransport]) -> None:
