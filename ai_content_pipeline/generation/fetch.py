@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from ai_content_pipeline.artifacts import Artifact, Kind, MediaInfo
@@ -25,8 +25,6 @@ _TRIES = 5
 #: So many results are brought home side by side. All at once, each would come as late as the last; so, the
 #: first ones free their workers for what is next.
 _AT_ONCE = 8
-#: A free result that was made in less may be lost with the process: it is made again as quickly.
-_MOMENT = timedelta(seconds=1)
 #: Seconds between two looks, while a turn is waited for, whether anybody still waits.
 _HEED = 0.25
 
@@ -103,9 +101,7 @@ class Fetcher:
         good = [artifact for artifact in artifacts if artifact is not None]
         if fault is None or (good and len(good) == len(artifacts)):
             notes = tuple(dict.fromkeys((*job.notes, *remarks))) if remarks else None
-            now = self._ended(job)
-            durable = ending is None or ending.accepted is None or now - ending.accepted.at > _MOMENT
-            return self.store.done(job.key, good, now, ending, notes, durable=durable)
+            return self.store.done(job.key, good, self._ended(job), ending, notes)
         if ending is not None:
             self.store.finished(job.key, ending)
         return self.store.failed(

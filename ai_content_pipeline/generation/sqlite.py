@@ -91,13 +91,11 @@ class SqliteStore:
         now: datetime,
         ending: Ending | None = None,
         notes: Sequence[str] | None = None,
-        *,
-        durable: bool = True,
     ) -> Job:
         columns: dict[str, Value] = {"artifacts": rows.dump_artifacts(artifacts), "ended_at": micros(now)}
         if notes is not None:
             columns["notes"] = dump(list(notes))
-        return self._moved(lambda db: moves.complete(db, self._known, key, ending, columns), durable=durable)
+        return self._moved(lambda db: moves.complete(db, self._known, key, ending, columns))
 
     def failed(
         self, key: str, reason: Reason, message: str, billed: Billed, now: datetime,

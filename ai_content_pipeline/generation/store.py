@@ -236,11 +236,9 @@ class Store(Protocol):
         now: datetime,
         ending: Ending | None = None,
         notes: Sequence[str] | None = None,
-        *,
-        durable: bool = True,
     ) -> Job:
-        """With `ending` the job is FINISHED first (and what it says of its acceptance recorded), in the same
-        transaction. `notes` take the place of its notes. Not `durable`: it may be lost with the process."""
+        """With `ending` the job is FINISHED first, in the same transaction. `notes` take the place of its
+        notes."""
         ...
 
     def failed(
